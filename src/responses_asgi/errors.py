@@ -1,0 +1,213 @@
+"""Every failure of the package, and its one shape on the wire: `{"error": {message, type, param, code}}`.
+
+ResponsesASGIError
+├── ConfigurationError      the component was set up in a way that cannot work
+├── MissingExtraError       an optional dependency is needed; the message names the extra
+└── APIError                anything a client is told, with its HTTP status
+    ├── InvalidRequestError the client's request cannot be carried out as sent
+    └── UpstreamError       the upstream answered with an error, or broke off
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = [
+    "APIError",
+    "ConfigurationError",
+    "InvalidRequestError",
+    "MissingExtraError",
+    "ResponsesASGIError",
+    "UpstreamError",
+    "error_from_payload",
+]
+
+# HTTP status -> (error type, error code) when an upstream names neither. Both OpenAI SDKs choose their
+# exception class by the status alone; type and code are for people and for Codex's retry rules.
+STATUS_ERRORS: dict[int, tuple[str, str | None]] = {
+    400: ("invalid_request_error", None),
+    401: ("authentication_error", "invalid_api_key"),
+    402: ("insufficient_quota", "insufficient_quota"),
+    403: ("permission_error", "permission_denied"),
+    404: ("invalid_request_error", "not_found"),
+    408: ("timeout_error", "timeout"),
+    409: ("invalid_request_error", "conflict"),
+    413: ("invalid_request_error", "request_too_large"),
+    422: ("invalid_request_error", None),
+    429: ("rate_limit_error", "rate_limit_exceeded"),
+    500: ("server_error", "server_error"),
+    502: ("server_error", "bad_gateway"),
+    503: ("server_error", "server_is_overloaded"),
+    504: ("timeout_error", "timeout"),
+}
+
+# Error type or code -> HTTP status, for errors that arrive in a body with HTTP 200.
+ERROR_STATUSES: dict[str, int] = {
+    "invalid_request_error": 400,
+    "invalid_prompt": 400,
+    "context_length_exceeded": 400,
+    "authentication_error": 401,
+    "invalid_api_key": 401,
+    "insufficient_quota": 429,
+    "permission_error": 403,
+    "not_found": 404,
+    "model_not_found": 404,
+    "rate_limit_error": 429,
+    "rate_limit_exceeded": 429,
+    "server_is_overloaded": 503,
+    "overloaded_error": 503,
+    "timeout": 504,
+}
+
+# A client that sees a text longer than this has been sent a web page, not an error message.
+MAX_MESSAGE_CHARS = 4_000
+
+_KNOWN_KEYS = frozenset({"message", "type", "param", "code", "error", "detail", "msg"})
+
+
+class ResponsesASGIError(Exception):
+    """Base of every exception this package raises on purpose."""
+
+
+class ConfigurationError(ResponsesASGIError, ValueError):
+    """A component was set up in a way that cannot work; raised at construction, never per request."""
+
+
+class MissingExtraError(ResponsesASGIError, ImportError):
+    """An optional dependency is not installed.
+
+    >>> str(MissingExtraError("serve", "server"))
+    "serve needs the extra 'server': pip install 'responses-asgi[server]'"
+    """
+
+    def __init__(self, feature: str, extra: str) -> None:
+        super().__init__(f"{feature} needs the extra {extra!r}: pip install 'responses-asgi[{extra}]'")
+
+
+class APIError(ResponsesASGIError):
+    """An error that a client is told, before the first byte as HTTP `status`, afterwards inside the stream.
+
+    `param` is the exact path in the request (`input[2].content[0].type`). `headers` are sent along when the
+    error becomes an HTTP answer (retry-after, request ids). `extra` holds further keys of an upstream's error
+    object, such as OpenRouter's `metadata`, and is given on unchanged.
+
+    >>> APIError("slow down", status=429).body()["error"]["code"]
+    'rate_limit_exceeded'
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 500,
+        type: str | None = None,
+        param: str | None = None,
+        code: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        default = STATUS_ERRORS.get(status) or STATUS_ERRORS[400 if status < 500 else 500]
+        self.message = message
+        self.status = status
+        self.type = type or default[0]
+        self.param = param
+        self.code = code or default[1]
+        self.headers = dict(headers or {})
+        self.extra = dict(extra or {})
+
+    def error_object(self) -> dict[str, Any]:
+        """The inner error object: message, type, param and code (the last two may be null), then extras."""
+        return {
+            "message": self.message,
+            "type": self.type,
+            "param": self.param,
+            "code": self.code,
+            **self.extra,
+        }
+
+    def body(self) -> dict[str, Any]:
+        """The HTTP body that the OpenAI SDKs read: `{"error": {...}}`."""
+        return {"error": self.error_object()}
+
+    def response_error(self) -> dict[str, Any]:
+        """The `error` of a failed response: like the error object, with a code that is never null."""
+        return {**self.error_object(), "code": self.code or "server_error"}
+
+
+class InvalidRequestError(APIError):
+    """The request cannot be carried out as it was sent; HTTP 400 unless said otherwise.
+
+    >>> InvalidRequestError("got 5, expected a string", param="model").status
+    400
+    """
+
+    def __init__(
+        self, message: str, *, param: str | None = None, code: str | None = None, status: int = 400
+    ) -> None:
+        super().__init__(message, status=status, type="invalid_request_error", param=param, code=code)
+
+
+class UpstreamError(APIError):
+    """The upstream answered with an error, sent something unreadable, or broke off."""
+
+
+def error_from_payload(
+    payload: object, *, status: int | None = None, headers: Mapping[str, str] | None = None
+) -> UpstreamError:
+    """Read an upstream's error in any of the shapes servers use and give it the one shape clients know.
+
+    `payload` is the decoded body or chunk: `{"error": {...}}`, `{"error": "text"}`, `{"detail": ...}`
+    (FastAPI, Mistral), `{"message": ...}` (vLLM), a list around one of them (Gemini), or plain text.
+    `status` is the HTTP status; None when the error arrived inside a 200, then it is read off a numeric code
+    or a known type, else 502.
+
+    >>> error_from_payload({"detail": "Unauthorized"}, status=401).code
+    'invalid_api_key'
+    """
+    if isinstance(payload, list) and payload:
+        payload = payload[0]
+    outer = payload if isinstance(payload, dict) else {}
+    inner = outer.get("error")
+    error: dict[str, Any] = inner if isinstance(inner, dict) else outer
+    message = _message(payload) or f"The upstream failed without a message (HTTP {status or 200})."
+    kind, code, param = error.get("type"), error.get("code"), error.get("param")
+    if status is None:
+        status = _status_of(code, error.get("status"), kind)
+    return UpstreamError(
+        message[:MAX_MESSAGE_CHARS],
+        status=status,
+        type=kind if isinstance(kind, str) and kind != "error" else None,
+        param=param if isinstance(param, str) else None,
+        code=str(code) if code not in (None, "") else None,
+        headers=headers,
+        extra={k: v for k, v in error.items() if k not in _KNOWN_KEYS} if error is inner else None,
+    )
+
+
+def _status_of(*hints: object) -> int:
+    for hint in hints:
+        if isinstance(hint, int | float) and 400 <= hint <= 599:
+            return int(hint)
+        if isinstance(hint, str):
+            if hint.isdecimal() and 400 <= int(hint) <= 599:
+                return int(hint)
+            if hint in ERROR_STATUSES:
+                return ERROR_STATUSES[hint]
+    return 502
+
+
+def _message(payload: object) -> str:
+    """The human sentence of an error, wherever the server put it."""
+    if isinstance(payload, str):
+        return payload.strip()
+    if isinstance(payload, list):
+        return "; ".join(filter(None, map(_message, payload)))
+    if isinstance(payload, dict):
+        for key in ("message", "error", "detail", "msg"):
+            found = _message(payload.get(key))
+            if found:
+                where = payload.get("loc")
+                return f"{'.'.join(map(str, where))}: {found}" if isinstance(where, list) else found
+    return ""

@@ -1,0 +1,1 @@
+"""The pure core: requests, stream machines and the fold. No I/O, no clock, no randomness, no ASGI."""

@@ -1,0 +1,1 @@
+"""What travels: JSON values, Chat and Responses shapes, stream events. Imports nothing above `errors`."""

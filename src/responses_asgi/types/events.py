@@ -1,0 +1,133 @@
+"""Responses stream events, and the order in which they are legal, as literal tables.
+
+1. `RESPONSE_ORDER` is the life of a response, `ITEM_ORDER` the life of one output item: state -> event ->
+   next state. An event that is missing in the row of a state is illegal there.
+2. Items may interleave; each keeps its own state. Items and events of unknown type are legal anywhere
+   between their own `added` and `done` (open world).
+3. The tables are the only statement of the order: the machine's tests, the validator and the diagram in the
+   documentation are all derived from them.
+Source: the grammar in the OpenAI and Open Responses documents, and what the OpenAI SDKs accept.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from responses_asgi.types.json import JSON, loads
+
+__all__ = ["DONE", "ITEM_ORDER", "RESPONSE_ORDER", "TERMINAL_EVENTS", "Event", "StreamEvent"]
+
+DONE = b"[DONE]"
+
+
+class Event(Protocol):
+    """One stream event, ready to be sent."""
+
+    @property
+    def type(self) -> str:
+        """The event's name, equal to `type` inside `data`; "" for Chat chunks, which have no event line."""
+
+    @property
+    def data(self) -> bytes:
+        """The JSON document as sent, `sequence_number` included."""
+
+    def json(self) -> JSON:
+        """Decode `data`; for hooks, stores and tests, never on the hot path."""
+
+
+class StreamEvent:
+    """The Event that the machines make."""
+
+    __slots__ = ("data", "type")
+
+    def __init__(self, type: str, data: bytes) -> None:
+        self.type = type
+        self.data = data
+
+    def json(self) -> JSON:
+        document: JSON = loads(self.data)
+        return document
+
+    def __repr__(self) -> str:
+        return f"StreamEvent({self.type!r}, {self.data!r})"
+
+
+TERMINAL_EVENTS = frozenset({"response.completed", "response.incomplete", "response.failed"})
+
+# "item" stands for every event that belongs to an output item.
+RESPONSE_ORDER: dict[str, dict[str, str]] = {
+    "new": {"response.created": "created"},
+    "created": {"response.queued": "queued", "response.in_progress": "running"},
+    "queued": {"response.in_progress": "running", "error": "broken", "response.failed": "ended"},
+    "running": {
+        "item": "running",
+        "response.completed": "ended",
+        "response.incomplete": "ended",
+        "response.failed": "ended",
+        "error": "broken",
+    },
+    "broken": {"response.failed": "ended"},
+    "ended": {},
+}
+
+# Item type -> state -> event -> next state. Every item starts in "opened" after response.output_item.added.
+ITEM_ORDER: dict[str, dict[str, dict[str, str]]] = {
+    "message": {
+        "opened": {"response.content_part.added": "part", "response.output_item.done": "closed"},
+        "part": {
+            "response.output_text.delta": "part",
+            "response.output_text.annotation.added": "part",
+            "response.output_text.done": "text done",
+            "response.refusal.delta": "part",
+            "response.refusal.done": "text done",
+        },
+        "text done": {"response.content_part.done": "opened"},
+        "closed": {},
+    },
+    "reasoning": {
+        "opened": {
+            "response.content_part.added": "part",
+            "response.reasoning_summary_part.added": "summary",
+            "response.output_item.done": "closed",
+        },
+        "part": {
+            "response.reasoning_text.delta": "part",
+            "response.reasoning_text.done": "text done",
+            "response.reasoning.delta": "part",
+            "response.reasoning.done": "text done",
+        },
+        "text done": {"response.content_part.done": "opened"},
+        "summary": {
+            "response.reasoning_summary_text.delta": "summary",
+            "response.reasoning_summary_text.done": "summary done",
+        },
+        "summary done": {"response.reasoning_summary_part.done": "opened"},
+        "closed": {},
+    },
+    "function_call": {
+        "opened": {
+            "response.function_call_arguments.delta": "opened",
+            "response.function_call_arguments.done": "said",
+        },
+        "said": {"response.output_item.done": "closed"},
+        "closed": {},
+    },
+    "custom_tool_call": {
+        "opened": {
+            "response.custom_tool_call_input.delta": "opened",
+            "response.custom_tool_call_input.done": "said",
+        },
+        "said": {"response.output_item.done": "closed"},
+        "closed": {},
+    },
+    "mcp_call": {
+        "opened": {"response.mcp_call.in_progress": "running"},
+        "running": {
+            "response.mcp_call_arguments.delta": "running",
+            "response.mcp_call_arguments.done": "said",
+        },
+        "said": {"response.mcp_call.completed": "ended", "response.mcp_call.failed": "ended"},
+        "ended": {"response.output_item.done": "closed"},
+        "closed": {},
+    },
+}

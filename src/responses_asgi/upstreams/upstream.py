@@ -1,0 +1,229 @@
+"""The Upstream record: an ASGI app that answers, and how it wants to be asked.
+
+Every upstream is an ASGI app; the class methods make one of what the user has: `asgi` (an app in this
+process), `wsgi` (a WSGI app), `http` (a server elsewhere), `handler` (a Python function).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, Unpack
+from urllib.parse import urlsplit
+
+from responses_asgi.errors import ConfigurationError
+from responses_asgi.loss import Losses
+from responses_asgi.profiles import Profile, profile_for
+from responses_asgi.types.asgi import ASGIApp
+from responses_asgi.types.events import Event
+from responses_asgi.types.json import JSON
+from responses_asgi.upstreams.context import ExchangeContext
+
+if TYPE_CHECKING:
+    from responses_asgi.upstreams.credentials import CredentialsMode, Token
+    from responses_asgi.upstreams.wsgi import WSGIApp
+
+__all__ = ["API", "AfterExchange", "BeforeUpstream", "OnEvent", "RecordOptions", "Upstream"]
+
+API = Literal["chat", "responses", "both"]
+
+BeforeUpstream: TypeAlias = Callable[
+    [JSON, dict[str, str], ExchangeContext], "JSON | None | Awaitable[JSON | None]"
+]
+"""`(body, headers, context) -> body | None`, sync or async: edit both in place, or return another body."""
+
+OnEvent: TypeAlias = Callable[[Event, ExchangeContext], None]
+"""`(event, context) -> None`, sync: sees every event after it was made; must be quick."""
+
+AfterExchange: TypeAlias = Callable[
+    [JSON, Losses, Mapping[str, float], ExchangeContext], "None | Awaitable[None]"
+]
+"""`(snapshot, losses, timings, context) -> None`, sync or async; timings are in seconds."""
+
+
+class RecordOptions(TypedDict, total=False):
+    """What every kind of upstream can be given besides its app; the meaning is that of the record's fields."""
+
+    api: API
+    profile: str | Profile | None
+    model: str | None
+    set: Mapping[str, Any]
+    drop: Sequence[str]
+    rename: Mapping[str, str]
+    headers: Mapping[str, str]
+    before_upstream: BeforeUpstream | None
+    on_event: OnEvent | None
+    after_exchange: AfterExchange | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upstream:
+    """An ASGI app that answers, and how it wants to be asked.
+
+    - `app`: the ASGI app.
+    - `api`: what it speaks: `"chat"`, `"responses"` or `"both"`.
+    - `profile`: how its Chat Completions differ from OpenAI's; a name, or a `Profile`.
+    - `model`: the name sent upstream in place of the client's; None: the client's own.
+    - `path`: the full path of its chat endpoint; None: the client's prefix + `/chat/completions`.
+    - `set`, `drop`, `rename`: top-level fields of the request body that are set, left out or renamed.
+    - `headers`: request headers that are set.
+    - `before_upstream`, `on_event`, `after_exchange`: hooks, see the types of the same names.
+
+    >>> from responses_asgi import Upstream
+    >>> Upstream.http("http://localhost:8000", profile="vllm").profile.name
+    'vllm'
+    """
+
+    app: ASGIApp
+    api: API = "chat"
+    profile: Profile = field(default_factory=lambda: profile_for(None))
+    model: str | None = None
+    path: str | None = None
+    set: Mapping[str, Any] = field(default_factory=dict)
+    drop: Sequence[str] = ()
+    rename: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    before_upstream: BeforeUpstream | None = None
+    on_event: OnEvent | None = None
+    after_exchange: AfterExchange | None = None
+
+    def __post_init__(self) -> None:
+        if self.path is not None and not self.path.startswith("/"):
+            raise ConfigurationError(f"path must start with '/', got {self.path!r}")
+
+    async def aclose(self) -> None:
+        """Close what the app holds for the running event loop, such as its HTTP connections."""
+        close: Callable[[], Awaitable[None]] | None = getattr(self.app, "aclose", None)
+        if close is not None:
+            await close()
+
+    @classmethod
+    def asgi(
+        cls, app: ASGIApp, *, path: str | None = "/v1/chat/completions", **options: Unpack[RecordOptions]
+    ) -> Upstream:
+        """An ASGI app in this process, called directly: no port, no connection, its own middleware and state.
+
+        `path` is the full path of the app's chat endpoint; None: the client's prefix + `/chat/completions`.
+        `options` are the record's fields. Raises ConfigurationError for an unknown profile.
+        """
+        return cls(app=app, path=path, **_record(options))
+
+    @classmethod
+    def wsgi(
+        cls, app: WSGIApp, *, path: str | None = "/v1/chat/completions", **options: Unpack[RecordOptions]
+    ) -> Upstream:
+        """A WSGI app in this process (Flask, Bottle, Django without ASGI), each request in a thread of its own.
+
+        A generator body streams piece by piece, and is closed when the client leaves. `path` and `options` are
+        those of `asgi`.
+        """
+        from responses_asgi.upstreams.wsgi import WSGIUpstream
+
+        return cls(app=WSGIUpstream(app), path=path, **_record(options))
+
+    @classmethod
+    def handler(cls, function: Callable[..., Any], **options: Unpack[RecordOptions]) -> Upstream:
+        """A Python function as a model: it takes the Chat request and returns or yields the answer.
+
+        The function takes `request` (a dict, see `ChatRequest`) and, if it has a parameter of that name,
+        `context` (`ExchangeContext`). It may be `def` or `async def` and return a str, a message or a
+        completion, or be a generator that yields str, `Reasoning`, `ToolCall`, `Refusal`, `Usage`, `Finish` or
+        raw Chat chunks. A function that is not async runs in a thread of its own, with the context variables
+        of the request. Raises ConfigurationError when the function wants other arguments.
+
+        >>> async def parrot(request):
+        ...     yield request["messages"][-1]["content"]
+        >>> Upstream.handler(parrot).profile.name
+        'generic'
+        """
+        from responses_asgi.upstreams.handler import HandlerUpstream
+
+        return cls(app=HandlerUpstream(function), **_record(options))
+
+    @classmethod
+    def http(
+        cls,
+        base_url: str,
+        *,
+        api_key: str | None = None,
+        api_key_env: str | None = None,
+        credentials: CredentialsMode = "own",
+        organization: str | None = None,
+        project: str | None = None,
+        api_version: str | None = None,
+        deployment: str | None = None,
+        token: Token | None = None,
+        client: Any = None,
+        connect_timeout: float = 5.0,
+        write_timeout: float = 30.0,
+        pool_timeout: float = 10.0,
+        read_timeout: float = 600.0,
+        max_connections: int | None = None,
+        retries: int = 2,
+        status_retries: int = 0,
+        retry_delay: float = 0.5,
+        passthrough: Sequence[str] | None = None,
+        forward_headers: Sequence[str] = (),
+        **options: Unpack[RecordOptions],
+    ) -> Upstream:
+        """A server elsewhere, spoken to over HTTP: vLLM, llama.cpp, Ollama, DeepSeek, OpenAI, Azure and so on.
+
+        `base_url`: with or without `/v1`; a URL that has a path of its own is taken as it is.
+
+        Credentials: `api_key`, or `api_key_env`, the environment variable that holds it. `credentials` is
+        `"own"` (that key, or none), `"forward"` (the client's own, never ours) or `"forward_or_own"`. A
+        client's credential is sent only when this says `forward`. `organization` and `project` are OpenAI's
+        headers of these names. With a key of ours only the endpoints named in `passthrough` can be reached,
+        each an entry like `"models"` (and all below it) or `"GET models"`; None: chat, completions,
+        responses, embeddings, moderations, audio, images, and reading models.
+
+        Azure: `api_version` chooses the classic API, whose paths carry the `deployment` (None: the model of
+        the request); without it the v1 API is used. `token` is an Entra token or a function, sync or async,
+        that returns one; a key goes into the `api-key` header.
+
+        `client`: an `httpx.AsyncClient` or `httpx2.AsyncClient` of yours, which then decides on timeouts,
+        limits, proxies and TLS; you close it. Otherwise one client per event loop is made with the timeouts
+        given here, in seconds (`read_timeout`: the longest silence), and at most `max_connections` (None: no
+        limit). Proxies are read from the environment. Redirects are never followed, cookies never kept.
+
+        `retries`: of connections that failed before anything was sent. `status_retries`: of answers with
+        status 408, 409, 429 or 5xx. `retry_delay`: the first wait in seconds, doubled each time up to 8; what
+        the server asks for by retry-after wins.
+
+        `forward_headers`: request headers of the client that are sent on besides the usual ones.
+        `headers`: request headers set on every request. Other `options` are the record's fields; without a
+        `profile` it is guessed from the host name.
+
+        Raises ConfigurationError when these cannot work together.
+        """
+        from responses_asgi.upstreams.credentials import Credentials
+        from responses_asgi.upstreams.http import ClientSettings, HTTPUpstream
+        from responses_asgi.upstreams.retry import RetryPolicy
+        from responses_asgi.upstreams.target import target_for
+
+        profile = profile_for(options.get("profile"), urlsplit(base_url).hostname)
+        target = target_for(base_url, profile=profile, api_version=api_version, deployment=deployment)
+        app = HTTPUpstream(
+            target,
+            credentials=Credentials.configure(
+                credentials, api_key=api_key, api_key_env=api_key_env, token=token, azure=target.azure
+            ),
+            retry=RetryPolicy(connections=retries, statuses=status_retries, delay=retry_delay),
+            client=client,
+            settings=ClientSettings(
+                connect_timeout, write_timeout, pool_timeout, read_timeout, max_connections
+            ),
+            headers={
+                **({"openai-organization": organization} if organization else {}),
+                **({"openai-project": project} if project else {}),
+                **options.get("headers", {}),
+            },
+            forward_headers=forward_headers,
+            passthrough=passthrough,
+        )
+        return cls(app=app, **_record({**options, "profile": profile}))
+
+
+def _record(options: RecordOptions) -> dict[str, Any]:
+    """The record's fields of the options, the profile looked up by name."""
+    return {**options, "profile": profile_for(options.get("profile"))}

@@ -1,0 +1,152 @@
+"""Server-sent events: bytes, cut anywhere, to events; and events to bytes.
+
+1. An event ends with an empty line; lines end with CR, LF or CRLF and with nothing else (not at U+2028).
+2. Bytes are kept until their event is complete, and no byte is searched or copied more than a few times, so
+   that an event of megabytes in small pieces costs no more than its length.
+3. The block nearly every server sends, `data: {...}` and an empty line, never sees the line parser.
+Source: https://html.spec.whatwg.org/multipage/server-sent-events.html; one departure: an event that the end
+of the stream left without its empty line is delivered by `flush`, because servers forget it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from responses_asgi.errors import UpstreamError
+
+__all__ = ["MAX_EVENT_BYTES", "SSEDecoder", "ServerSentEvent", "encode"]
+
+MAX_EVENT_BYTES = 64 * 1024 * 1024
+
+_BOM = b"\xef\xbb\xbf"
+_LINE_END = re.compile(rb"\r\n|\n|\r")
+# The end of one line and an empty line after it, where the bytes may hold carriage returns. The line end
+# before a CRLF pair keeps its CR in the block, where it reads as one more line end.
+_EVENT_END = re.compile(rb"\n\n|\n\r\n?|\r\r\n?")
+# What of an event's end can be there before the event is known to be over: CR LF.
+_PENDING_END = 2
+
+
+class ServerSentEvent(NamedTuple):
+    """One event: its name, None where the stream gave none, and its data lines joined with LF."""
+
+    event: str | None
+    data: bytes
+
+
+class SSEDecoder:
+    """Decodes one stream, fed in pieces of any size.
+
+    `max_event_bytes` bounds one event together with its comments. `feed` and `flush` raise UpstreamError
+    when an event is larger. `id` and `retry` are read over: they belong to reconnection, which no client
+    of these protocols does.
+
+    >>> decoder = SSEDecoder()
+    >>> decoder.feed(b'data: {"a"')
+    []
+    >>> decoder.feed(b': 1}\\n\\n')
+    [ServerSentEvent(event=None, data=b'{"a": 1}')]
+    """
+
+    __slots__ = ("_after_cr", "_begun", "_has_cr", "_last", "_max", "_pieces", "_size")
+
+    def __init__(self, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
+        self._max = max_event_bytes
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._last = b""
+        self._has_cr = False
+        self._after_cr = False
+        self._begun = False
+
+    def feed(self, data: bytes) -> list[ServerSentEvent]:
+        """The events that `data` completes."""
+        if self._after_cr and data:
+            self._after_cr = False
+            data = data.removeprefix(b"\n")
+        if not data:
+            return []
+        has_cr = self._has_cr or b"\r" in data
+        if not self._ends_event(data, has_cr):
+            self._keep(data, has_cr)
+            return []
+        if self._pieces:
+            self._pieces.append(data)
+            data = b"".join(self._pieces)
+            self._pieces.clear()
+            self._size = 0
+        blocks = _EVENT_END.split(data) if has_cr else data.split(b"\n\n")
+        rest = blocks.pop()
+        self._last, self._has_cr = b"", False
+        if rest:
+            self._keep(rest, has_cr and b"\r" in rest)
+        else:
+            self._after_cr = data.endswith(b"\r")
+        return self._events(blocks)
+
+    def flush(self) -> list[ServerSentEvent]:
+        """The event that the end of the stream left without its empty line, if there is one."""
+        block = b"".join(self._pieces)
+        self._pieces.clear()
+        self._size, self._last, self._has_cr, self._after_cr = 0, b"", False, False
+        return self._events([block])
+
+    def _ends_event(self, data: bytes, has_cr: bool) -> bool:
+        if has_cr:
+            return _EVENT_END.search(self._last + data) is not None
+        return b"\n\n" in data or (self._last == b"\n" and data.startswith(b"\n"))
+
+    def _keep(self, data: bytes, has_cr: bool) -> None:
+        self._pieces.append(data)
+        self._size += len(data)
+        self._last = data[-1:]
+        self._has_cr = has_cr
+        if self._size > self._max + _PENDING_END:
+            raise self._too_large()
+
+    def _events(self, blocks: list[bytes]) -> list[ServerSentEvent]:
+        if not self._begun and any(blocks):
+            self._begun = True
+            blocks[0] = blocks[0].removeprefix(_BOM)
+        events: list[ServerSentEvent] = []
+        for block in blocks:
+            if len(block) > self._max and len(block.removesuffix(b"\r")) > self._max:
+                raise self._too_large()
+            if block.startswith(b"data: ") and b"\n" not in block and b"\r" not in block:
+                events.append(ServerSentEvent(None, block[6:]))
+            elif block and (event := _parse(block)) is not None:
+                events.append(event)
+        return events
+
+    def _too_large(self) -> UpstreamError:
+        return UpstreamError(
+            f"The upstream sent an event of more than {self._max} bytes.", status=502, code="event_too_large"
+        )
+
+
+def _parse(block: bytes) -> ServerSentEvent | None:
+    """The event in the lines of one block; None where there is no data line, as in a comment."""
+    name: str | None = None
+    data: list[bytes] = []
+    for line in _LINE_END.split(block):
+        field, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if field == b"data":
+            data.append(value)
+        elif field == b"event":
+            name = value.decode("utf-8", "replace") or None
+    return ServerSentEvent(name, b"\n".join(data)) if data else None
+
+
+def encode(event: str, data: bytes) -> bytes:
+    """The bytes of one event; without an event line where `event` is "".
+
+    >>> encode("response.created", b"{}")
+    b'event: response.created\\ndata: {}\\n\\n'
+    """
+    if b"\n" in data or b"\r" in data:
+        data = b"\ndata: ".join(_LINE_END.split(data))
+    if event:
+        return b"event: " + event.encode() + b"\ndata: " + data + b"\n\n"
+    return b"data: " + data + b"\n\n"

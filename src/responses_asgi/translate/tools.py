@@ -1,0 +1,158 @@
+"""Tools and tool choices, Responses <-> Chat: the tool table, definitions, and which tool must be called.
+
+The tool table maps every name that is sent upstream to the Responses item that a call of it becomes. Tool
+types without a Chat counterpart are left out with a loss while the model stays free to answer without them;
+a request that cannot be met without such a tool is refused with the exact path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from responses_asgi.errors import InvalidRequestError
+from responses_asgi.loss import Losses
+from responses_asgi.profiles import Profile
+from responses_asgi.types.json import JSON
+
+__all__ = ["ToolRow", "ToolTable", "chat_tool_choice", "chat_tools", "declared_tools", "tool_table"]
+
+
+class ToolRow(NamedTuple):
+    """What a call of one upstream tool becomes: its item type, and the name the client knows it by."""
+
+    item_type: str
+    name: str
+    namespace: str | None = None
+    server_label: str | None = None
+    codec: str = "json"
+
+
+ToolTable = dict[str, ToolRow]
+
+# Responses-only keys of a function tool: they are taken off, and reported when they ask for something.
+FUNCTION_ONLY_HERE = ("output_schema", "allowed_callers", "defer_loading", "async")
+
+_FUNCTION_KEYS = frozenset({"type", "name", "description", "parameters", "strict", *FUNCTION_ONLY_HERE})
+
+# A function without parameters takes none; several servers demand that this is spelled out.
+NO_PARAMETERS: JSON = {"type": "object", "properties": {}}
+
+# Tool type -> why Chat Completions cannot have it. Types that are not listed here are treated the same way.
+UNSENDABLE: dict[str, str] = {
+    "custom": "the upstream takes function tools only",
+    "namespace": "Chat Completions has no namespaces",
+    "tool_search": "Chat Completions has no deferred tools",
+    "programmatic_tool_calling": "Chat Completions has no programs that call tools",
+}
+_HOSTED = "this tool is run by the service, which has none of that type"
+
+CHOICE_MODES = frozenset({"none", "auto", "required"})
+
+
+def declared_tools(body: JSON) -> Iterator[tuple[str, JSON]]:
+    """Every tool definition of a request with its path: `tools`, then those of `additional_tools` items."""
+    for i, tool in enumerate(body.get("tools") or ()):
+        yield f"tools[{i}]", tool
+    entries = body.get("input")
+    if isinstance(entries, list):
+        for i, item in enumerate(entries):
+            if item.get("type") == "additional_tools":
+                for j, tool in enumerate(item.get("tools") or ()):
+                    yield f"input[{i}].tools[{j}]", tool
+
+
+def tool_table(body: JSON) -> ToolTable:
+    """Map every tool name that is sent upstream for this Responses request to its row.
+
+    >>> tool_table({"tools": [{"type": "function", "name": "now"}]})["now"].item_type
+    'function_call'
+    """
+    return {
+        tool["name"]: ToolRow("function_call", tool["name"])
+        for _, tool in declared_tools(body)
+        if tool.get("type") == "function"
+    }
+
+
+def chat_tools(body: JSON, *, profile: Profile, losses: Losses) -> dict[str, JSON]:
+    """The Chat tools of a Responses request by name, in order; what is left out is reported."""
+    tools: dict[str, JSON] = {}
+    for path, tool in declared_tools(body):
+        kind = tool.get("type")
+        if kind != "function":
+            losses.report(path, "dropped", f"{kind}: {UNSENDABLE.get(str(kind), _HOSTED)}")
+        elif "tools" in profile.withheld:
+            losses.report(path, "dropped", f"{profile.name} takes no tools")
+        else:
+            tools[tool["name"]] = _chat_function(tool, path, profile, losses)
+    return tools
+
+
+def _chat_function(tool: JSON, path: str, profile: Profile, losses: Losses) -> JSON:
+    function: JSON = {"name": tool["name"]}
+    if tool.get("description") is not None:
+        function["description"] = tool["description"]
+    function["parameters"] = tool.get("parameters") or NO_PARAMETERS
+    if tool.get("strict") is not None:
+        if profile.strict_tools:
+            function["strict"] = tool["strict"]
+        elif tool["strict"]:
+            losses.report(f"{path}.strict", "dropped", f"{profile.name} does not take strict functions")
+    for key in FUNCTION_ONLY_HERE:
+        if tool.get(key):
+            losses.report(f"{path}.{key}", "dropped", "Chat Completions has no such property of functions")
+    extra = {key: value for key, value in tool.items() if key not in _FUNCTION_KEYS}
+    return {"type": "function", "function": function, **extra}
+
+
+def chat_tool_choice(
+    choice: Any, tools: dict[str, JSON], *, profile: Profile, losses: Losses
+) -> tuple[Any, dict[str, JSON]]:
+    """The Chat tool_choice (None: leave it out) and the tools that may be sent with it.
+
+    Raises InvalidRequestError when the choice demands a tool that cannot be sent.
+    """
+    if isinstance(choice, dict) and choice.get("type") in CHOICE_MODES:
+        choice = choice["type"]
+    if choice is None or isinstance(choice, str):
+        if choice == "required" and not tools:
+            raise _unmet("tool_choice", "demands a tool call, but the upstream can be sent none of the tools")
+        return (choice if tools else None), tools
+    kind = choice.get("type")
+    if kind == "allowed_tools":
+        return _allowed_tools(choice, tools, profile, losses)
+    if kind != "function":
+        raise _unmet(
+            "tool_choice.type", f"demands a tool of type {kind!r}, which the upstream cannot be sent"
+        )
+    if choice["name"] not in tools:
+        raise _unmet("tool_choice.name", f"demands {choice['name']!r}, which is no function in `tools`")
+    return {"type": "function", "function": {"name": choice["name"]}}, tools
+
+
+def _allowed_tools(
+    choice: JSON, tools: dict[str, JSON], profile: Profile, losses: Losses
+) -> tuple[Any, dict[str, JSON]]:
+    """A subset of the tools: said to the upstream if it knows the form, else enforced by leaving tools out."""
+    mode = choice.get("mode") or "auto"
+    names: list[str] = []
+    for i, entry in enumerate(choice.get("tools") or ()):
+        if entry.get("type") == "function" and entry.get("name") in tools:
+            names.append(entry["name"])
+        else:
+            losses.report(f"tool_choice.tools[{i}]", "dropped", "the upstream is not sent such a tool")
+    if mode == "required" and not names:
+        raise _unmet(
+            "tool_choice.tools", "demands one of these tools, of which the upstream can be sent none"
+        )
+    if profile.allowed_tools and names:
+        entries = [{"type": "function", "function": {"name": name}} for name in names]
+        return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": entries}}, tools
+    losses.report("tool_choice", "emulated", "only the allowed tools are sent")
+    allowed = {name: tool for name, tool in tools.items() if name in names}
+    return (mode if allowed else None), allowed
+
+
+def _unmet(param: str, problem: str) -> InvalidRequestError:
+    return InvalidRequestError(f"'{param}' {problem}.", param=param, code="unsupported_parameter")

@@ -11,11 +11,13 @@ Source: the grammar in the OpenAI and Open Responses documents, and what the Ope
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 from responses_asgi.types.json import JSON, loads
 
-__all__ = ["DONE", "ITEM_ORDER", "RESPONSE_ORDER", "TERMINAL_EVENTS", "Event", "StreamEvent"]
+__all__ = ["DONE", "ITEM_ORDER", "RESPONSE_ORDER", "TERMINAL_EVENTS", "Dialect", "Event", "StreamEvent"]
+
+Dialect = Literal["openai", "openresponses"]
 
 DONE = b"[DONE]"
 

@@ -1,0 +1,88 @@
+"""Small pieces of a Chat answer in Responses form: annotations, log probabilities, reasoning details."""
+
+from __future__ import annotations
+
+from responses_asgi.types.json import JSON
+
+__all__ = ["ENCRYPTED_KEYS", "flat_annotation", "join_details", "part_logprobs", "thinking_text"]
+
+# Fields of a reasoning detail that are read as text; all of them arrive in fragments.
+_FRAGMENTED = ("text", "summary", "data", "signature")
+ENCRYPTED_KEYS = ("data", "signature")
+
+
+def flat_annotation(annotation: JSON) -> tuple[JSON, list[str]]:
+    """A Responses annotation from Chat's nested one, and the names of required fields it lacked.
+
+    Chat: `{type: url_citation, url_citation: {url, title, start_index, end_index}}`; Responses has the same
+    fields on the annotation itself. Clients parse strictly, so a missing one becomes its zero.
+
+    >>> flat_annotation({"type": "url_citation", "url_citation": {"url": "https://a.test"}})[1]
+    ['title', 'start_index', 'end_index']
+    """
+    kind = annotation.get("type")
+    nested = annotation.get(kind) if isinstance(kind, str) else None
+    flat = {**nested, "type": kind} if isinstance(nested, dict) else dict(annotation)
+    if kind != "url_citation":
+        return flat, []
+    zeros: JSON = {"url": "", "title": "", "start_index": 0, "end_index": 0}
+    missing = [name for name in zeros if flat.get(name) is None]
+    return {**flat, **{name: zeros[name] for name in missing}}, missing
+
+
+def part_logprobs(entries: list[JSON]) -> list[JSON]:
+    """Log probabilities of a text part from Chat's `logprobs.content`; bytes and top_logprobs never null."""
+    return [
+        {
+            "token": entry.get("token", ""),
+            "logprob": entry.get("logprob", 0.0),
+            "bytes": entry.get("bytes") or [],
+            "top_logprobs": _alternatives(entry.get("top_logprobs")),
+        }
+        for entry in entries
+    ]
+
+
+def _alternatives(entries: object) -> list[JSON]:
+    return [
+        {
+            "token": entry.get("token", ""),
+            "logprob": entry.get("logprob", 0.0),
+            "bytes": entry.get("bytes") or [],
+        }
+        for entry in (entries if isinstance(entries, list) else [])
+        if isinstance(entry, dict)
+    ]
+
+
+def thinking_text(part: JSON) -> str:
+    """The text of a `thinking` content part (Mistral): a string, or a list of text parts."""
+    thinking = part.get("thinking")
+    if isinstance(thinking, list):
+        texts = (piece.get("text") for piece in thinking if isinstance(piece, dict))
+        return "".join(text for text in texts if isinstance(text, str))
+    return thinking if isinstance(thinking, str) else ""
+
+
+def join_details(fragments: list[JSON]) -> list[JSON]:
+    """Whole entries from the streamed fragments of `reasoning_details` (OpenRouter) or thinking parts.
+
+    A fragment continues the last entry when both have the same type and index, and their ids do not differ.
+    """
+    details: list[JSON] = []
+    for entry in fragments:
+        last = details[-1] if details else None
+        if last is None or not _continues(last, entry):
+            details.append(dict(entry))
+            continue
+        for name, value in entry.items():
+            if name in _FRAGMENTED and isinstance(value, str) and isinstance(last.get(name), str):
+                last[name] += value
+            elif value is not None:
+                last[name] = value
+    return details
+
+
+def _continues(last: JSON, entry: JSON) -> bool:
+    ids = {last.get("id"), entry.get("id")} - {None}
+    return all(last.get(name) == entry.get(name) for name in ("type", "index")) and len(ids) < 2

@@ -1,0 +1,53 @@
+"""How an answer ended: Chat's finish_reason and Responses' status with its incomplete reason."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = ["FINISH_REASONS", "Ending", "ending_of"]
+
+
+class Ending(NamedTuple):
+    """The status of a response and, when it is incomplete, why."""
+
+    status: str
+    reason: str | None = None
+
+
+COMPLETED = Ending("completed")
+LENGTH = Ending("incomplete", "max_output_tokens")
+FILTERED = Ending("incomplete", "content_filter")
+FAILED = Ending("failed")
+
+# The first five are the API's own; the rest are other servers' names for the same endings.
+FINISH_REASONS: dict[str, Ending] = {
+    "stop": COMPLETED,
+    "tool_calls": COMPLETED,
+    "function_call": COMPLETED,
+    "length": LENGTH,
+    "content_filter": FILTERED,
+    "tool_call": COMPLETED,  # Azure's DeepSeek deployments
+    "tool_use": COMPLETED,
+    "eos": COMPLETED,  # Together
+    "eos_token": COMPLETED,  # text-generation-inference
+    "end_turn": COMPLETED,
+    "stop_sequence": COMPLETED,
+    "max_tokens": LENGTH,
+    "model_length": LENGTH,  # Mistral
+    "model_context_window_exceeded": LENGTH,
+    "safety": FILTERED,  # Gemini
+    "sensitive": FILTERED,  # Z.ai
+    "error": FAILED,
+    "network_error": FAILED,  # Z.ai
+    "insufficient_system_resource": FAILED,  # DeepSeek
+    "abort": FAILED,  # vLLM, SGLang
+}
+
+
+def ending_of(finish_reason: str) -> Ending | None:
+    """The ending that a finish_reason stands for, in any letter case; None when nobody knows it.
+
+    >>> ending_of("MAX_TOKENS")
+    Ending(status='incomplete', reason='max_output_tokens')
+    """
+    return FINISH_REASONS.get(finish_reason) or FINISH_REASONS.get(finish_reason.lower())

@@ -1,0 +1,265 @@
+"""Output items while they are being said: each opens, takes content, closes, and knows its own events.
+
+An item is announced empty and finished whole. The delta events of one part differ only in the text, so
+their JSON is a bytes template that is made once when the part opens.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from responses_asgi.translate.response_writer import ResponseWriter
+from responses_asgi.types.json import JSON, dumps
+
+__all__ = ["CallItem", "MessageItem", "ReasoningItem"]
+
+
+class PartKind(NamedTuple):
+    """How one kind of text part is said."""
+
+    part: str
+    """Type of the part."""
+    field: str
+    """Where the part and its done event keep the text."""
+    events: str
+    """Delta and done events are this plus `.delta` / `.done`."""
+    frame: str
+    """Part events are this plus `.added` / `.done`."""
+    home: str
+    """The item's list that holds the part."""
+    index: str
+    """Name of the part's index in events."""
+    blank: JSON
+    """Further fields of the part."""
+    tail: JSON
+    """Further fields of the delta and done events."""
+
+
+OUTPUT_TEXT = PartKind(
+    "output_text",
+    "text",
+    "response.output_text",
+    "response.content_part",
+    "content",
+    "content_index",
+    {"annotations": [], "logprobs": []},
+    {"logprobs": []},
+)
+REFUSAL = PartKind(
+    "refusal",
+    "refusal",
+    "response.refusal",
+    "response.content_part",
+    "content",
+    "content_index",
+    {},
+    {},
+)
+REASONING_TEXT = PartKind(
+    "reasoning_text",
+    "text",
+    "response.reasoning_text",
+    "response.content_part",
+    "content",
+    "content_index",
+    {},
+    {},
+)
+SUMMARY_TEXT = PartKind(
+    "summary_text",
+    "text",
+    "response.reasoning_summary_text",
+    "response.reasoning_summary_part",
+    "summary",
+    "summary_index",
+    {},
+    {},
+)
+# Open Responses names the events of raw reasoning differently; nothing else of them differs.
+REASONING_KINDS = {
+    "openai": REASONING_TEXT,
+    "openresponses": REASONING_TEXT._replace(events="response.reasoning"),
+}
+
+
+class OpenPart:
+    """One text part of an open item."""
+
+    def __init__(self, writer: ResponseWriter, kind: PartKind, place: JSON) -> None:
+        self.kind = kind
+        self._writer = writer
+        self._place = place
+        self._pieces: list[str] = []
+        self._annotations: list[JSON] = []
+        self._logprobs: list[JSON] = []
+        self._delta = kind.events + ".delta"
+        self._head = dumps({"type": self._delta, **place})[:-1] + b',"delta":'
+        self._tail = dumps({"x": 0, **kind.tail})[len(b'{"x":0') : -1] + b',"sequence_number":'
+        writer.say(
+            f"{kind.frame}.added", {**place, "part": {"type": kind.part, kind.field: "", **kind.blank}}
+        )
+
+    def say(self, text: str) -> None:
+        self._pieces.append(text)
+        self._writer.say_delta(self._delta, self._head, text, self._tail)
+
+    def say_scored(self, text: str, logprobs: list[JSON]) -> None:
+        """A text delta with its log probabilities."""
+        self._pieces.append(text)
+        self._logprobs += logprobs
+        self._writer.say(self._delta, {**self._place, "delta": text, "logprobs": logprobs})
+
+    def annotate(self, annotation: JSON) -> None:
+        number = len(self._annotations)
+        self._annotations.append(annotation)
+        self._writer.say(
+            "response.output_text.annotation.added",
+            {**self._place, "annotation_index": number, "annotation": annotation},
+        )
+
+    def close(self) -> JSON:
+        """Say that text and part are done; returns the finished part."""
+        kind, text = self.kind, "".join(self._pieces)
+        part: JSON = {"type": kind.part, kind.field: text}
+        tail: JSON = {}
+        if kind is OUTPUT_TEXT:
+            part |= {"annotations": self._annotations, "logprobs": self._logprobs}
+            tail = {"logprobs": self._logprobs}
+        self._writer.say(f"{kind.events}.done", {**self._place, kind.field: text, **tail})
+        self._writer.say(f"{kind.frame}.done", {**self._place, "part": part})
+        return part
+
+
+class _PartedItem:
+    """An item made of text parts, one open at a time."""
+
+    def __init__(self, writer: ResponseWriter, item: JSON) -> None:
+        self._writer = writer
+        self._item = item
+        self._part: OpenPart | None = None
+        self._index = writer.open_item({**item, "status": "in_progress"})
+
+    def _in(self, kind: PartKind) -> OpenPart:
+        part = self._part
+        if part is not None and part.kind is kind:
+            return part
+        self._close_part()
+        place = {
+            "item_id": self._item["id"],
+            "output_index": self._index,
+            kind.index: len(self._item.get(kind.home) or ()),
+        }
+        self._part = OpenPart(self._writer, kind, place)
+        return self._part
+
+    def _close_part(self) -> None:
+        if self._part is not None:
+            home = self._part.kind.home
+            self._item[home] = [*self._item.get(home, ()), self._part.close()]
+            self._part = None
+
+    def close(self, status: str) -> None:
+        """Finish the item; `status` is completed or incomplete."""
+        self._close_part()
+        self._writer.close_item(self._index, {**self._item, "status": status})
+
+
+class MessageItem(_PartedItem):
+    """The assistant's message: text with annotations and log probabilities, or a refusal."""
+
+    def __init__(self, writer: ResponseWriter) -> None:
+        item_id = writer.new_id("msg_")
+        super().__init__(writer, {"id": item_id, "type": "message", "role": "assistant", "content": []})
+
+    def text(self, text: str, logprobs: list[JSON] | None = None) -> None:
+        part = self._in(OUTPUT_TEXT)
+        if logprobs:
+            part.say_scored(text, logprobs)
+        else:
+            part.say(text)
+
+    def refusal(self, text: str) -> None:
+        self._in(REFUSAL).say(text)
+
+    @property
+    def takes_annotations(self) -> bool:
+        return self._part is not None and self._part.kind is OUTPUT_TEXT
+
+    def annotate(self, annotation: JSON) -> None:
+        self._in(OUTPUT_TEXT).annotate(annotation)
+
+
+class ReasoningItem(_PartedItem):
+    """What the model thought: raw text as content, or summaries; `encrypted_content` is opaque."""
+
+    def __init__(self, writer: ResponseWriter) -> None:
+        super().__init__(writer, {"id": writer.new_id("rs_"), "type": "reasoning", "summary": []})
+        self._raw = REASONING_KINDS[writer.dialect]
+
+    def text(self, text: str) -> None:
+        self._in(self._raw).say(text)
+
+    def summary(self, text: str) -> None:
+        self._in(SUMMARY_TEXT).say(text)
+
+    def encrypt(self, token: str) -> None:
+        self._item["encrypted_content"] = token
+
+
+class CallKind(NamedTuple):
+    """How one kind of tool call is said."""
+
+    type: str
+    prefix: str
+    field: str
+    events: str
+    empty: str
+    """What the finished field holds when the model wrote nothing."""
+
+
+CALL_KINDS = {
+    "function": CallKind("function_call", "fc_", "arguments", "response.function_call_arguments", "{}"),
+    "custom": CallKind("custom_tool_call", "ctc_", "input", "response.custom_tool_call_input", ""),
+}
+
+
+class CallItem:
+    """A call of one of the client's tools."""
+
+    def __init__(self, writer: ResponseWriter, kind: CallKind, *, call_id: str, name: str) -> None:
+        self._writer = writer
+        self._kind = kind
+        self._pieces: list[str] = []
+        self._item: JSON = {
+            "id": writer.new_id(kind.prefix),
+            "type": kind.type,
+            "call_id": call_id,
+            "name": name,
+            kind.field: "",
+        }
+        self.index = writer.open_item({**self._item, "status": "in_progress"})
+        self._place = {"item_id": self._item["id"], "output_index": self.index}
+        self._delta = kind.events + ".delta"
+        self._head = dumps({"type": self._delta, **self._place})[:-1] + b',"delta":'
+
+    def say(self, fragment: str) -> None:
+        self._pieces.append(fragment)
+        self._writer.say_delta(self._delta, self._head, fragment, b',"sequence_number":')
+
+    @property
+    def arguments(self) -> str:
+        """All that was written so far."""
+        return "".join(self._pieces)
+
+    def close(self, status: str, extra: JSON) -> None:
+        """Finish the call; `extra` holds the upstream's further fields of it, to be given back next turn."""
+        kind = self._kind
+        if not self._pieces and kind.empty and status == "completed":
+            self.say(kind.empty)
+        done: JSON = {**self._place, kind.field: self.arguments}
+        if kind.type == "function_call":
+            done["name"] = self._item["name"]
+        self._writer.say(f"{kind.events}.done", done)
+        fields = {name: value for name, value in extra.items() if name not in self._item}
+        item = {**self._item, kind.field: self.arguments, "status": status, **fields}
+        self._writer.close_item(self.index, item)

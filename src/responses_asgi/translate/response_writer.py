@@ -1,0 +1,93 @@
+"""What a Responses stream says, in legal order: owns the ids, the numbers and the finished items.
+
+1. Every event gets the next sequence number here and nowhere else.
+2. Output indices are given out in the order in which items open.
+3. The terminal response holds exactly the items whose `done` was said, in index order.
+The machines above decide *what* is said; this decides *how*. No clock, no randomness: both are handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from responses_asgi.errors import APIError
+from responses_asgi.types.events import Dialect, Event, StreamEvent
+from responses_asgi.types.json import JSON, dumps
+
+__all__ = ["NewId", "ResponseWriter"]
+
+NewId = Callable[[str], str]
+
+
+class ResponseWriter:
+    """Writes the events of one response; `take()` hands over what was written since the last call."""
+
+    def __init__(self, response: JSON, *, dialect: Dialect, new_id: NewId, now: Callable[[], int]) -> None:
+        self.response = response
+        self.dialect = dialect
+        self.new_id = new_id
+        self.extras: JSON = {}
+        self._now = now
+        self._events: list[Event] = []
+        self._sequence = 0
+        self._opened = 0
+        self._done: dict[int, JSON] = {}
+
+    def take(self) -> list[Event]:
+        """The events written since the last call."""
+        events, self._events = self._events, []
+        return events
+
+    def say(self, type: str, fields: JSON) -> None:
+        """Write one event with these fields."""
+        data = dumps({"type": type, **fields, "sequence_number": self._sequence})
+        self._sequence += 1
+        self._events.append(StreamEvent(type, data))
+
+    def say_delta(self, type: str, head: bytes, text: str, tail: bytes) -> None:
+        """Write one delta event from a template: bytes before the text, the text, bytes before the number."""
+        data = b"%b%b%b%d}" % (head, dumps(text), tail, self._sequence)
+        self._sequence += 1
+        self._events.append(StreamEvent(type, data))
+
+    def start(self) -> None:
+        """The opening pair: created, in progress."""
+        self.say("response.created", {"response": self.response})
+        self.say("response.in_progress", {"response": self.response})
+
+    def open_item(self, item: JSON) -> int:
+        """Announce an output item; returns its output index."""
+        index = self._opened
+        self._opened += 1
+        self.say("response.output_item.added", {"output_index": index, "item": item})
+        return index
+
+    def close_item(self, index: int, item: JSON) -> None:
+        """Say that the item is done, in its final form."""
+        self._done[index] = item
+        self.say("response.output_item.done", {"output_index": index, "item": item})
+
+    def complete(self) -> None:
+        """The terminal event of a success."""
+        self._end("completed", completed_at=self._now())
+
+    def incomplete(self, reason: str) -> None:
+        """The terminal event of an answer that was cut short by design: token limit or content filter."""
+        self._end("incomplete", incomplete_details={"reason": reason})
+
+    def fail(self, error: APIError) -> None:
+        """The error event and the terminal event of a failure.
+
+        The error event carries its fields flat (the OpenAI document) and nested (Open Responses): the Python
+        SDK only notices the nested form, older clients only the flat one.
+        """
+        nested = error.response_error()
+        flat = {"code": nested["code"], "message": error.message, "param": error.param}
+        self.say("error", {**flat, "error": nested})
+        self._end("failed", error=nested)
+
+    def _end(self, status: str, **fields: object) -> None:
+        output = [self._done[index] for index in sorted(self._done)]
+        extras = {name: value for name, value in self.extras.items() if name not in self.response}
+        self.response = {**self.response, "status": status, **fields, "output": output, **extras}
+        self.say(f"response.{status}", {"response": self.response})

@@ -1,0 +1,393 @@
+"""Chat Completions chunks in, Responses events out: the machine of every answer, streamed or whole.
+
+1. An item opens at its first real content and closes when another kind of item opens; calls may interleave.
+2. The end of the body is not the end of the answer: only a finish_reason (or, by profile, `[DONE]` after
+   content) makes a success. A reason once given for an incomplete answer is not unsaid by a later `stop`.
+3. Reasoning is read from one field per answer: servers that fill two say the same thing twice.
+4. null and empty values say nothing. Unknown fields are carried (on the answer) or reported (in a delta).
+5. A whole answer is one chunk whose choice holds a `message` in place of a `delta`; nothing else differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from typing import Any
+
+from responses_asgi.errors import APIError, UpstreamError, error_from_payload
+from responses_asgi.loss import Losses
+from responses_asgi.profiles import Profile
+from responses_asgi.translate.chat_parts import (
+    ENCRYPTED_KEYS,
+    flat_annotation,
+    join_details,
+    part_logprobs,
+    thinking_text,
+)
+from responses_asgi.translate.finish_reasons import COMPLETED, FAILED, Ending, ending_of
+from responses_asgi.translate.open_items import MessageItem, ReasoningItem
+from responses_asgi.translate.reasoning import seal_details
+from responses_asgi.translate.response_writer import ResponseWriter
+from responses_asgi.translate.think_tags import ThinkTags
+from responses_asgi.translate.tool_calls import ToolCalls
+from responses_asgi.translate.usage import responses_usage
+from responses_asgi.types.events import Event
+from responses_asgi.types.json import JSON, dumps
+
+__all__ = ["ResponsesStream"]
+
+# Fields of a chunk that the hot path reads or that say nothing; any other field is looked at one by one.
+_USUAL = frozenset({"id", "object", "created", "model", "choices", "usage"})
+# Padding against traffic analysis; it means nothing.
+_PADDING = frozenset({"obfuscation", "nonce", "p"})
+# Fields of a choice that are read; others are the server's own and are reported once.
+_CHOICE = frozenset({"index", "delta", "message", "finish_reason", "logprobs", "error"})
+
+
+class ResponsesStream:
+    """The answer to one exchange. `feed` and the others return the events that are now due."""
+
+    def __init__(
+        self,
+        writer: ResponseWriter,
+        *,
+        profile: Profile,
+        losses: Losses,
+        tool_names: Collection[str],
+        used_call_ids: Iterable[str],
+        keep_model: bool,
+    ) -> None:
+        self.failure: APIError | None = None
+        self._writer = writer
+        self._profile = profile
+        self._losses = losses
+        self._calls = ToolCalls(writer, losses, names=tool_names, used_ids=used_call_ids)
+        self._item: MessageItem | ReasoningItem | None = None
+        self._tags = ThinkTags() if profile.think_tags else None
+        self._reasoning_source: str | None = None
+        self._details: list[JSON] = []
+        self._annotations: list[JSON] = []
+        self._logprobs: list[JSON] = []
+        self._ending: Ending | None = None
+        self._cut = "The upstream's answer ended without a finish_reason: it was cut off."
+        self._streamed = False
+        self._answered = False
+        self._model = writer.response["model"] if keep_model else None
+        self._whole = False
+        self._whole_seen = False
+        # Field of a delta -> its rank there (a whole message holds them all, in any order), type and reader.
+        self._fields: dict[str, tuple[int, type, Callable[[Any], None]]] = {
+            "reasoning_details": (0, list, self._reasoning_details),
+            "reasoning_content": (1, str, lambda text: self._reasoning("reasoning_content", text)),
+            "reasoning": (2, str, lambda text: self._reasoning("reasoning", text)),
+            "content": (3, object, self._content),
+            "refusal": (4, str, self._refusal),
+            "annotations": (5, list, self._annotate),
+            "tool_calls": (6, list, self._tool_calls),
+            "function_call": (7, dict, self._function_call),
+        }
+
+    def feed(self, chunk: JSON) -> list[Event]:
+        """The events of one chunk; an error in it is kept in `failure`, after what else it said."""
+        try:
+            for choice in _objects(chunk.get("choices") or [], "choices"):
+                self._choice(choice)
+        except UpstreamError as error:
+            self.failure = error
+        if self._model is None and chunk.get("model"):
+            self._model = chunk["model"]
+        if chunk.get("usage"):
+            self._usage(chunk["usage"])
+        if not chunk.keys() <= _USUAL:
+            self._unusual(chunk)
+        return self._writer.take()
+
+    def finish(self, *, marker: bool) -> list[Event]:
+        """Close what is open and end the response as the upstream ended it, or fail it if it did not."""
+        ending = self._verdict(marker)
+        try:
+            self._flush()
+            if self.failure is None and ending is not FAILED:
+                self._close(ending.status)
+                self._settle_details(ending)
+        except UpstreamError as error:
+            self.failure = error
+        if ending is FAILED and self.failure is None:
+            self.failure = UpstreamError(self._cut, status=502, code="server_error")
+        if self.failure:
+            return self.fail(self.failure)
+        self._writer.response["model"] = self._model or self._writer.response["model"]
+        if ending.reason is None:
+            self._writer.complete()
+        else:
+            self._writer.incomplete(ending.reason)
+        return self._writer.take()
+
+    def fail(self, error: APIError) -> list[Event]:
+        """Close what is open as incomplete, then say the error and the failed terminal event."""
+        self.failure = error
+        try:
+            self._close("incomplete")
+        except UpstreamError:
+            # A call without a name cannot be shown; the first error is the one to tell.
+            self._losses.report("choices[0].tool_calls", "dropped", "a call that was never named")
+        self._writer.fail(error)
+        return self._writer.take()
+
+    # One choice of one chunk
+
+    def _choice(self, choice: JSON) -> None:
+        if choice.get("index"):
+            self._losses.report(f"choices[{choice['index']}]", "dropped", "a response holds one choice")
+            return
+        delta = choice.get("delta")
+        if not self._streamed:
+            delta = self._delta_or_message(choice)
+        if choice.get("logprobs"):
+            self._score(_object(choice["logprobs"], "choices[0].logprobs"))
+        if delta:
+            self._delta(_object(delta, "choices[0].delta"))
+        if choice.get("finish_reason"):
+            self._finish_reason(choice["finish_reason"])
+        if choice.get("error"):
+            self.failure = error_from_payload(choice)
+        if not choice.keys() <= _CHOICE:
+            for name in choice.keys() - _CHOICE:
+                if choice[name] is not None:
+                    self._losses.report(f"choices[0].{name}", "dropped", "no counterpart in a response")
+
+    def _delta_or_message(self, choice: JSON) -> JSON | None:
+        """What the choice says. Some servers put both: the whole text so far beside each delta, or an empty
+        delta beside the whole message. Once a delta has said something, messages are repetitions."""
+        delta = _object(choice.get("delta") or {}, "choices[0].delta")
+        message = choice.get("message")
+        self._streamed = any(delta[name] and name != "role" for name in delta)
+        self._whole = self._whole_seen = not self._streamed and message is not None
+        return _object(message, "choices[0].message") if self._whole else delta
+
+    def _delta(self, delta: JSON) -> None:
+        said = [name for name in delta if delta[name] and name != "role"]
+        if len(said) > 1:
+            said.sort(key=lambda name: self._fields[name][0] if name in self._fields else 9)
+        for name in said:
+            known = self._fields.get(name)
+            if known and isinstance(delta[name], known[1]):
+                known[2](delta[name])
+            else:
+                self._losses.report(f"choices[0].delta.{name}", "dropped", "no counterpart in a response")
+
+    def _finish_reason(self, reason: object) -> None:
+        ending = ending_of(str(reason))
+        if ending is None:
+            self._losses.report(
+                "choices[0].finish_reason", "dropped", f"{reason!r} is unknown, taken as stop"
+            )
+            ending = COMPLETED
+        if ending is FAILED:
+            self._cut = f"The upstream ended the answer with finish_reason {reason!r}."
+        if self._ending is None or self._ending is COMPLETED:
+            self._ending = ending
+
+    def _unusual(self, chunk: JSON) -> None:
+        if chunk.get("error") or chunk.get("object") == "error" or chunk.get("type") == "error":
+            self.failure = error_from_payload(chunk)
+            return
+        vendor = chunk.get("x_groq")
+        if isinstance(vendor, dict) and not self._writer.response["usage"]:
+            self._usage(vendor.get("usage"))
+        if chunk.get("service_tier"):
+            self._writer.response["service_tier"] = chunk["service_tier"]
+        for name, value in chunk.items():
+            if value is None or name in _USUAL or name in _PADDING or name == "service_tier":
+                continue
+            if name in self._writer.response:
+                self._losses.report(name, "dropped", "the response has a field of this name")
+            else:
+                self._writer.extras[name] = value
+
+    def _usage(self, usage: object) -> None:
+        self._writer.response["usage"] = responses_usage(usage) or self._writer.response["usage"]
+
+    # The fields of a delta or message
+
+    def _content(self, content: object) -> None:
+        if isinstance(content, str):
+            if self._tags is None:
+                self._say(content)
+            else:
+                self._tagged(self._tags, content)
+        elif isinstance(content, list):
+            for part in content:
+                self._part(part)
+        else:
+            # One server answers JSON mode with the decoded object.
+            self._say(dumps(content).decode())
+
+    def _part(self, part: object) -> None:
+        if isinstance(part, dict) and part.get("type") == "thinking":
+            self._thinking(part)
+        elif isinstance(part, dict) and isinstance(part.get("text"), str):
+            self._content(part["text"])
+        elif isinstance(part, str):
+            self._content(part)
+        else:
+            kind = part.get("type") if isinstance(part, dict) else part
+            self._losses.report("choices[0].message.content", "dropped", f"a part of unknown type {kind!r}")
+
+    def _tagged(self, tags: ThinkTags, text: str) -> None:
+        for kind, piece in tags.feed(text):
+            if kind == "reasoning":
+                self._reasoning("think tags", piece)
+            else:
+                self._say(piece)
+        if tags.settled:
+            self._tags = None
+
+    def _say(self, text: str) -> None:
+        if not text:
+            return
+        message = self._message()
+        if self._logprobs:
+            logprobs, self._logprobs = self._logprobs, []
+            message.text(text, logprobs)
+        else:
+            message.text(text)
+        if self._annotations:
+            held, self._annotations = self._annotations, []
+            self._annotate(held)
+
+    def _refusal(self, refusal: str) -> None:
+        self._message().refusal(refusal)
+
+    def _annotate(self, annotations: list[JSON]) -> None:
+        message = self._item
+        if not (isinstance(message, MessageItem) and message.takes_annotations):
+            self._annotations += annotations
+            return
+        for annotation in _objects(annotations, "choices[0].delta.annotations"):
+            flat, missing = flat_annotation(annotation)
+            if missing:
+                path = "choices[0].message.annotations"
+                self._losses.report(path, "emulated", f"filled in: {', '.join(missing)}")
+            message.annotate(flat)
+
+    def _score(self, logprobs: JSON) -> None:
+        if logprobs.get("content"):
+            self._logprobs += part_logprobs(_objects(logprobs["content"], "choices[0].logprobs.content"))
+        for name in logprobs.keys() - {"content"}:
+            if logprobs[name]:
+                self._losses.report(f"choices[0].logprobs.{name}", "dropped", "no counterpart in a response")
+
+    def _reasoning(self, source: str, text: str) -> None:
+        if self._is_source(source):
+            self._thought().text(text)
+
+    def _reasoning_details(self, details: list[JSON]) -> None:
+        for entry in _objects(details, "choices[0].delta.reasoning_details"):
+            self._details.append(entry)
+            name = "summary" if entry.get("type") == "reasoning.summary" else "text"
+            text = entry.get(name)
+            if text and isinstance(text, str) and self._is_source("reasoning_details"):
+                thought = self._thought()
+                (thought.summary if name == "summary" else thought.text)(text)
+
+    def _thinking(self, part: JSON) -> None:
+        text = thinking_text(part)
+        if text and self._is_source("thinking"):
+            self._thought().text(text)
+        self._details.append({"type": "thinking", "text": text, "signature": part.get("signature")})
+
+    def _is_source(self, source: str) -> bool:
+        self._reasoning_source = self._reasoning_source or source
+        return self._reasoning_source == source
+
+    def _tool_calls(self, fragments: list[object]) -> None:
+        self._close_item()
+        self._calls.feed(fragments, whole=self._whole)
+
+    def _function_call(self, call: JSON) -> None:
+        self._close_item()
+        self._calls.feed_legacy(call, whole=self._whole)
+
+    # Items
+
+    def _message(self) -> MessageItem:
+        item = self._item
+        if isinstance(item, MessageItem):
+            return item
+        self._close_item()
+        self._calls.settle()
+        message = self._item = MessageItem(self._writer)
+        return message
+
+    def _thought(self) -> ReasoningItem:
+        item = self._item
+        if isinstance(item, ReasoningItem):
+            return item
+        self._close_item()
+        self._calls.settle()
+        thought = self._item = ReasoningItem(self._writer)
+        return thought
+
+    def _close_item(self, status: str = "completed") -> None:
+        item, self._item = self._item, None
+        if isinstance(item, ReasoningItem) and self._is_encrypted():
+            item.encrypt(seal_details(join_details(self._details)))
+            self._details = []
+        if item:
+            self._answered = True
+            item.close(status)
+
+    def _is_encrypted(self) -> bool:
+        return any(entry.get(key) for entry in self._details for key in ENCRYPTED_KEYS)
+
+    # The end
+
+    def _verdict(self, marker: bool) -> Ending:
+        if self._ending:
+            return self._ending
+        said_something = self._answered or self._item or self._calls
+        if marker and (self._whole_seen or (said_something and self._profile.done_completes)):
+            self._losses.report("choices[0].finish_reason", "emulated", "none was given, taken as stop")
+            return COMPLETED
+        return FAILED
+
+    def _flush(self) -> None:
+        for kind, piece in self._tags.flush() if self._tags else ():
+            if kind == "reasoning":
+                self._reasoning("think tags", piece)
+            else:
+                self._say(piece)
+        self._tags = None
+        if self._annotations:
+            self._losses.report("choices[0].message.annotations", "dropped", "annotations without a text")
+        if self._logprobs:
+            self._losses.report("choices[0].logprobs.content", "dropped", "log probabilities without a text")
+
+    def _close(self, status: str) -> None:
+        """Close every open item; when the answer was cut, it was cut in the item that opened last."""
+        last_is_call = self._item is None
+        self._close_item(status)
+        self._calls.close(status, last=last_is_call)
+
+    def _settle_details(self, ending: Ending) -> None:
+        """Encrypted reasoning that came after its text was closed gets an item of its own."""
+        if not self._is_encrypted():
+            return
+        if ending is COMPLETED:
+            self._item = ReasoningItem(self._writer)
+            self._close_item()
+        else:
+            # Nothing may follow an incomplete item.
+            self._losses.report("choices[0].message.reasoning_details", "dropped", "the answer was cut")
+
+
+def _object(value: object, where: str) -> JSON:
+    if not isinstance(value, dict):
+        raise UpstreamError(f"The upstream's {where} is {value!r:.80}, expected an object.", status=502)
+    return value
+
+
+def _objects(values: object, where: str) -> list[JSON]:
+    if not isinstance(values, list):
+        raise UpstreamError(f"The upstream's {where} is {values!r:.80}, expected a list.", status=502)
+    return [_object(value, f"{where}[]") for value in values]

@@ -1,0 +1,201 @@
+"""Routes the fragments of Chat tool calls to the call items they belong to.
+
+1. A fragment belongs to the call at its index, unless it brings another id: then it starts a new call.
+2. Without an index it belongs to the call with its id; without an id to the last call, unless it has a name.
+3. Repeated ids and names say nothing new; a different name while the call has no arguments is a fragment of
+   the name. So a call opens when its name is certain: it is a declared tool's and no longer declared name
+   begins with it, or its arguments begin, or something else follows.
+4. Call ids are the client's join key: missing ones, and ones that this response or its history used already,
+   are replaced.
+Source: the classes of behaviour in recorded traffic; OpenAI's own accumulators route by index alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+from responses_asgi.errors import UpstreamError
+from responses_asgi.loss import Losses
+from responses_asgi.translate.open_items import CALL_KINDS, CallItem
+from responses_asgi.translate.response_writer import ResponseWriter
+from responses_asgi.types.json import JSON, dumps, loads
+
+__all__ = ["ToolCalls"]
+
+
+class Call:
+    """One tool call; its item opens when the name is certain."""
+
+    def __init__(self, kind: str, upstream_id: str) -> None:
+        self.kind = kind
+        self.upstream_id = upstream_id
+        self.name = ""
+        self.held: list[str] = []
+        self.extra: JSON = {}
+        self.item: CallItem | None = None
+        self.closed = False
+
+    @property
+    def arguments(self) -> str:
+        return self.item.arguments if self.item else "".join(self.held)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing more can come: the arguments are a complete JSON document, or there are none."""
+        try:
+            loads(self.arguments or "{}")
+        except ValueError:
+            return self.kind == "custom"
+        return True
+
+
+class ToolCalls:
+    """The tool calls of one answer."""
+
+    def __init__(
+        self, writer: ResponseWriter, losses: Losses, *, names: Collection[str], used_ids: Iterable[str]
+    ) -> None:
+        self._writer = writer
+        self._losses = losses
+        self._names = names
+        self._used_ids = set(used_ids)
+        self._calls: list[Call] = []
+        self._at: dict[str, Call] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._calls)
+
+    @property
+    def open(self) -> list[Call]:
+        """Calls that are not closed yet, in the order of their items."""
+        return [call for call in self._calls if not call.closed]
+
+    def feed(self, fragments: Iterable[object], *, whole: bool) -> None:
+        """Take the `tool_calls` of one chunk, or of a whole message, where each is a call of its own."""
+        for fragment in fragments:
+            if isinstance(fragment, dict):
+                self._take(fragment, whole)
+            else:
+                self._losses.report(
+                    "choices[0].tool_calls", "dropped", f"got {fragment!r}, expected an object"
+                )
+
+    def feed_legacy(self, call: JSON, *, whole: bool) -> None:
+        """Take a `function_call`, the single-call form that preceded tool calls."""
+        self._take({"index": "function_call", "function": call}, whole)
+
+    def settle(self) -> None:
+        """Something else follows: open what still waits for its name, close every call that is complete."""
+        for call in self.open:
+            self._open(call)
+            if call.is_whole:
+                self._close(call, "completed")
+
+    def close(self, status: str, *, last: bool) -> None:
+        """The answer is over; `last` tells whether the last call is the item that opened last.
+
+        With status `incomplete` that call was cut, and so was any other whose arguments are not whole. They
+        close in reverse order then, because nothing of a higher index may follow an incomplete item.
+        """
+        for call in self.open:
+            self._open(call)
+        if status == "completed":
+            for call in self.open:
+                self._close(call, status)
+        else:
+            for call in reversed(self.open):
+                cut = (last and call is self._calls[-1]) or not call.arguments or not call.is_whole
+                self._close(call, "incomplete" if cut else "completed")
+
+    def _take(self, fragment: JSON, whole: bool) -> None:
+        kind = "custom" if fragment.get("type") == "custom" or fragment.get("custom") else "function"
+        said = fragment.get(kind)
+        said = said if isinstance(said, dict) else {}
+        index, call_id, name = (
+            _as_key(value) for value in (fragment.get("index"), fragment.get("id"), said.get("name"))
+        )
+        call = None if whole else self._find(index, call_id, name)
+        if call is None:
+            call = Call(kind, call_id)
+            self._calls.append(call)
+        if index:
+            self._at[index] = call
+        call.upstream_id = call.upstream_id or call_id
+        field = CALL_KINDS[call.kind].field
+        self._extend(call, name, _as_text(said.get(field)), _rest(fragment, said, kind, field))
+
+    def _find(self, index: str, call_id: str, name: str) -> Call | None:
+        if index:
+            call = self._at.get(index)
+            if call and call_id and call.upstream_id and call_id != call.upstream_id:
+                return None
+            return call
+        if call_id:
+            return next((call for call in self._calls if call.upstream_id == call_id), None)
+        return None if name or not self._calls else self._calls[-1]
+
+    def _extend(self, call: Call, name: str, arguments: str, extra: JSON) -> None:
+        call.extra |= extra
+        if name and name != call.name:
+            if call.item or call.held:
+                self._losses.report(
+                    "choices[0].tool_calls", "dropped", f"{call.name!r} was renamed to {name!r}"
+                )
+            else:
+                call.name += name
+        if call.closed:
+            if arguments.strip():
+                self._losses.report(
+                    "choices[0].tool_calls", "dropped", "arguments after the call was complete"
+                )
+            return
+        if arguments:
+            call.held.append(arguments)
+        if call.name and (arguments or self._is_certain(call.name)):
+            self._open(call)
+
+    def _is_certain(self, name: str) -> bool:
+        return name in self._names and not any(n != name and n.startswith(name) for n in self._names)
+
+    def _open(self, call: Call) -> None:
+        if call.item is None:
+            if not call.name:
+                raise UpstreamError("The upstream called a tool without naming it.", status=502)
+            call_id = self._claim(call.upstream_id)
+            kind = CALL_KINDS[call.kind]
+            call.item = CallItem(self._writer, kind, call_id=call_id, name=call.name)
+        for piece in call.held:
+            call.item.say(piece)
+        call.held.clear()
+
+    def _claim(self, upstream_id: str) -> str:
+        call_id = upstream_id
+        if not call_id or call_id in self._used_ids:
+            call_id = self._writer.new_id("call_")
+        self._used_ids.add(call_id)
+        return call_id
+
+    def _close(self, call: Call, status: str) -> None:
+        call.closed = True
+        if call.item:
+            call.item.close(status, call.extra)
+
+
+def _as_key(value: object) -> str:
+    """An index, id or name as text, "" for none; some servers number what the API names."""
+    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+
+
+def _as_text(arguments: object) -> str:
+    """Arguments as the API has them: a string; some servers send the decoded object, or null."""
+    if isinstance(arguments, str):
+        return arguments
+    return "" if arguments is None else dumps(arguments).decode()
+
+
+def _rest(fragment: JSON, said: JSON, kind: str, field: str) -> JSON:
+    """Further fields of a call, such as Gemini's `extra_content` with the thought signature."""
+    known = ("id", "index", "type", "function", "custom")
+    outer: Mapping[str, object] = {k: v for k, v in fragment.items() if k not in known}
+    inner = {k: v for k, v in said.items() if k not in ("name", field)}
+    return {name: value for name, value in {**outer, **inner}.items() if value is not None}

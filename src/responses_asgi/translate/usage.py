@@ -1,0 +1,89 @@
+"""Token usage: Chat's figures and Responses' figures, side by side."""
+
+from __future__ import annotations
+
+from responses_asgi.types.json import JSON
+
+__all__ = ["responses_usage"]
+
+# (Chat name, Responses name) of the figures and of the objects that break them down.
+FIGURES = (
+    ("prompt_tokens", "input_tokens"),
+    ("completion_tokens", "output_tokens"),
+    ("total_tokens", "total_tokens"),
+)
+DETAILS = (
+    ("prompt_tokens_details", "input_tokens_details"),
+    ("completion_tokens_details", "output_tokens_details"),
+)
+
+# Where servers put a figure that the API has inside the details: details object, figure, spellings on the
+# usage object itself, by preference. DeepSeek documents prompt_cache_hit_tokens, Anthropic-like servers
+# cache_read_input_tokens, Moonshot cached_tokens, Perplexity and xAI reasoning_tokens.
+SPELLINGS = (
+    (
+        "input_tokens_details",
+        "cached_tokens",
+        ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens", "num_cached_tokens"),
+    ),
+    (
+        "input_tokens_details",
+        "cache_write_tokens",
+        ("cache_write_tokens", "cache_creation_input_tokens", "cache_creation_tokens"),
+    ),
+    ("output_tokens_details", "reasoning_tokens", ("reasoning_tokens",)),
+)
+
+_CONSUMED = frozenset(
+    [name for pair in FIGURES + DETAILS for name in pair] + [s for row in SPELLINGS for s in row[2]]
+)
+
+
+def responses_usage(usage: object) -> JSON | None:
+    """Responses usage with all five figures from a Chat usage object; None when it holds no figures.
+
+    Figures without a counterpart (audio tokens, prediction tokens, cost) stay where they are, under their
+    own names: both SDKs keep unknown fields.
+
+    >>> responses_usage({"prompt_tokens": 3, "completion_tokens": 4})["total_tokens"]
+    7
+    """
+    if not isinstance(usage, dict):
+        return None
+    given = {theirs: _figure(usage, ours, theirs) for ours, theirs in FIGURES}
+    if given["input_tokens"] is None and given["output_tokens"] is None:
+        return None
+    read = {name: value or 0 for name, value in given.items()}
+    if given["total_tokens"] is None:
+        read["total_tokens"] = read["input_tokens"] + read["output_tokens"]
+    details = {theirs: _details(usage, ours, theirs) for ours, theirs in DETAILS}
+    for parent, figure, spellings in SPELLINGS:
+        sources = [details[parent].get(figure), *(usage.get(name) for name in spellings)]
+        details[parent][figure] = next((n for n in map(_whole, sources) if n is not None), 0)
+    rest = {name: value for name, value in usage.items() if name not in _CONSUMED and value is not None}
+    return {
+        "input_tokens": read["input_tokens"],
+        "input_tokens_details": details["input_tokens_details"],
+        "output_tokens": read["output_tokens"],
+        "output_tokens_details": details["output_tokens_details"],
+        "total_tokens": read["total_tokens"],
+        **rest,
+    }
+
+
+def _figure(usage: JSON, *names: str) -> int | None:
+    return next((n for n in (_whole(usage.get(name)) for name in names) if n is not None), None)
+
+
+def _details(usage: JSON, *names: str) -> JSON:
+    found = next((usage[name] for name in names if isinstance(usage.get(name), dict)), {})
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _whole(value: object) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return int(value)
+    except (OverflowError, ValueError):  # NaN and Infinity
+        return None

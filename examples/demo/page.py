@@ -1,0 +1,84 @@
+"""Prints the demo: headings, facts, and two columns side by side. Colour only on a terminal."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable
+from itertools import zip_longest
+
+__all__ = ["Page"]
+
+CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36"}
+LABEL_WIDTH = 9
+
+
+class Page:
+    """Where the demo writes. It also keeps count of what went wrong."""
+
+    def __init__(self) -> None:
+        self.colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+        self.width = min(shutil.get_terminal_size((110, 24)).columns, 120)
+        self.problems: list[str] = []
+
+    def paint(self, text: str, *styles: str) -> str:
+        """The text in colour, where there is colour."""
+        if not self.colour or not text:
+            return text
+        return f"\033[{';'.join(CODES[style] for style in styles)}m{text}\033[0m"
+
+    def line(self, text: str = "") -> None:
+        print(text, flush=True)
+
+    def chapter(self, number: int, title: str, remark: str = "") -> None:
+        self.line()
+        gap = " " * max(2, self.width - len(title) - len(remark) - 3)
+        self.line(self.paint(f"{number}  {title}", "bold", "cyan") + gap + self.paint(remark, "dim"))
+        self.line(self.paint("─" * self.width, "dim"))
+
+    def scene(self, title: str, code: str = "") -> None:
+        self.line()
+        self.line(self.paint(f"   {title}", "bold"))
+        if code:
+            self.line(self.paint(f"   >>> {code}", "blue"))
+
+    def fact(self, label: str, text: str, *styles: str) -> None:
+        self.line(f"   {self.paint(label.ljust(LABEL_WIDTH), 'dim')} {self.paint(text, *styles)}")
+
+    def begin(self, label: str) -> None:
+        """Start a line that grows with `more`."""
+        print(f"   {self.paint(label.ljust(LABEL_WIDTH), 'dim')} ", end="", flush=True)
+
+    def more(self, text: str, *styles: str) -> None:
+        print(self.paint(text, *styles), end="", flush=True)
+
+    def check(self, holds: bool, promise: str) -> None:
+        """Say whether a promise holds; one that does not makes the demo fail."""
+        mark = self.paint("✓", "green") if holds else self.paint("✗", "red", "bold")
+        self.line(f"   {mark} {promise}")
+        if not holds:
+            self.problems.append(promise)
+
+    def columns(self, left: str, right: str) -> None:
+        """Head of a side-by-side table."""
+        half = self._half()
+        self.line("   " + self.paint(left.ljust(half), "dim") + self.paint("│ " + right, "dim"))
+
+    def row(self, left: Iterable[str], right: Iterable[str]) -> None:
+        """What went in, and all that came out because of it."""
+        half, bar = self._half(), self.paint("│", "dim")
+        for one, other in zip_longest(left, right, fillvalue=""):
+            rest = self._cut(other, self.width - half - 6)
+            style = "red" if rest.startswith(("error", "failed")) else "green"
+            head, _, tail = rest.partition(" ")
+            self.line(
+                f"   {self._cut(one, half - 1).ljust(half)}{bar} {self.paint(head, style)} {tail}".rstrip()
+            )
+
+    def _half(self) -> int:
+        return self.width * 2 // 5
+
+    @staticmethod
+    def _cut(text: str, width: int) -> str:
+        return text if len(text) <= width else text[: width - 1] + "…"

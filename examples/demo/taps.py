@@ -20,7 +20,7 @@ class Row(NamedTuple):
 
 
 class Tap:
-    """An ASGI app around another that notes each server-sent event in a shared log, before it is passed on."""
+    """An ASGI app around another that notes each server-sent event in a shared log and passes it on."""
 
     def __init__(self, app: Any, side: str, log: list[tuple[str, str]]) -> None:
         self.app, self.side, self.log = app, side, log

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Any, Literal
 
 from responses_asgi.errors import ConfigurationError
@@ -34,8 +33,7 @@ OPENAI_ONLY = frozenset(
     }
 )
 
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
-_UP_TO_HIGH: Mapping[str, str] = MappingProxyType({"minimal": "low", "xhigh": "high", "max": "high"})
+_UP_TO_HIGH = {"minimal": "low", "xhigh": "high", "max": "high"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +83,18 @@ class Profile:
     """`content` of an assistant message that holds nothing but tool calls: "" or None."""
 
     call_id_length: int | None = None
-    """Tool-call ids must be exactly this many letters and digits; others are rewritten, always the same way."""
+    """Tool-call ids must be exactly this many letters and digits; others are rewritten, always alike."""
 
     token_limit_field: Literal["max_completion_tokens", "max_tokens"] = "max_tokens"
     """The name of the output limit."""
 
-    effort_values: Mapping[str, str] = field(default=_NOTHING)
+    effort_values: Mapping[str, str] = field(default_factory=dict, hash=False)
     """`reasoning.effort` values that must be sent as another one; the rest goes through as it is."""
 
-    thinking_on: Mapping[str, Any] = field(default=_NOTHING)
+    thinking_on: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """Fields that switch thinking on; sent beside `reasoning_effort`."""
 
-    thinking_off: Mapping[str, Any] = field(default=_NOTHING)
+    thinking_off: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """Fields that stand for `reasoning.effort: none`; when set, `reasoning_effort` is not sent with them."""
 
     thinking_withheld: frozenset[str] = frozenset()
@@ -124,48 +122,31 @@ class Profile:
     """Chat fields that are never sent; one the client asked for is reported as dropped."""
 
 
-_TEMPLATED = Profile(
-    # Chat templates refuse a system message that is not the first one: ggml-org/llama.cpp#20215,
-    # vllm-project/vllm#43590, sgl-project/sglang#40082.
-    name="",
-    merge_system=True,
-    text_parts=True,
-    call_content=None,
-)
+_HOSTED = Profile(name="", text_parts=True, call_content=None)
 
-_ROUTER = Profile(
-    # chat-openrouter-openrouterthinking-anthropic-thinking-57f7ac, chat-openrouter-openroutercommon-gemini-tool-33a4c1:
-    # reasoning_details, signatures included, go back on the assistant message; `developer` is refused by
-    # some of the models behind it: chat-openrouter-google-gemma-3n-e4b-it-free-streaming-337ccf.
-    name="openrouter",
-    hosts=("openrouter.ai",),
-    base_path="/api/v1",
-    text_parts=True,
-    video_parts=True,
-    call_content=None,
-    effort_values=MappingProxyType({"max": "xhigh"}),
-    reasoning_field="reasoning_details",
-)
+# Chat templates refuse a system message that is not the first one: ggml-org/llama.cpp#20215,
+# vllm-project/vllm#43590, sgl-project/sglang#40082.
+_TEMPLATED = replace(_HOSTED, merge_system=True)
 
 _ROWS = (
-    # Design: what any chat endpoint understands. No reasoning goes back, since unknown fields may be forbidden.
+    # What any chat endpoint understands. No reasoning goes back, since unknown fields may be forbidden.
     Profile(name="generic"),
     # https://platform.openai.com/docs/api-reference/chat/create
-    Profile(
+    replace(
+        _HOSTED,
         name="openai",
         hosts=("openai.com",),
         developer_role=True,
-        text_parts=True,
         tool_parts=True,
-        call_content=None,
         token_limit_field="max_completion_tokens",
         allowed_tools=True,
         withheld=frozenset(),
     ),
-    # chat-azure-azurethinking-azure-gpt-5-mini-thinking-streaming-9c6129; older api-versions refuse fields they
-    # do not know and the role `developer`: https://learn.microsoft.com/azure/ai-foundry/openai/reference.
-    # <think> at the start: chat-azure-deepseek-r1-reasoning-streaming-6921d0.
-    Profile(
+    # chat-azure-azurethinking-azure-gpt-5-mini-thinking-streaming-9c6129; older api-versions refuse `developer`
+    # and unknown fields: https://learn.microsoft.com/azure/ai-foundry/openai/reference.
+    # <think>: chat-azure-deepseek-r1-reasoning-streaming-6921d0.
+    replace(
+        _HOSTED,
         name="azure",
         hosts=(
             "openai.azure.com",
@@ -175,15 +156,11 @@ _ROWS = (
         ),
         base_path="/openai/v1",
         think_tags=True,
-        text_parts=True,
-        call_content=None,
         token_limit_field="max_completion_tokens",
-        withheld=frozenset(
-            {"moderation", "prompt_cache_breakpoint", "prompt_cache_options", "prompt_cache_retention"}
-        ),
+        withheld=OPENAI_ONLY - {"metadata", "prompt_cache_key", "service_tier", "verbosity"},
     ),
-    # `reasoning` is read back, `reasoning_content` no longer: vllm-project/vllm#38488; chat-vllm-d1edbcabe604-7887f4.
-    # <think> when no reasoning parser is set: chat-vllm-440d2fa92833-d391f2.
+    # `reasoning` is read back, `reasoning_content` no longer: vllm-project/vllm#38488,
+    # chat-vllm-d1edbcabe604-7887f4. <think> without a reasoning parser: chat-vllm-440d2fa92833-d391f2.
     replace(
         _TEMPLATED,
         name="vllm",
@@ -192,8 +169,8 @@ _ROWS = (
         effort_values=_UP_TO_HIGH,
         reasoning_field="reasoning",
     ),
-    # chat-llamacpp-openaicompatiblethinking-llama-cpp-gpt-oss-thinking-streaming-bebe41,
-    # chat-llamacpp-sampling-matrix-max-tokens-one-40f51b (<think>).
+    # chat-llamacpp-openaicompatiblethinking-llama-cpp-gpt-oss-thinking-streaming-bebe41
+    # <think>: chat-llamacpp-sampling-matrix-max-tokens-one-40f51b.
     replace(_TEMPLATED, name="llamacpp", think_tags=True, reasoning_field="reasoning_content"),
     # https://docs.sglang.ai/basic_usage/openai_api_completions.html
     replace(
@@ -201,191 +178,197 @@ _ROWS = (
     ),
     # https://lmstudio.ai/docs/app/api/endpoints/openai
     replace(_TEMPLATED, name="lmstudio", think_tags=True),
-    # chat-ollama-ng-ollama-cloud-gpt-oss-120b-can-use-tools-in-multi-turn-conversations-a855b4,
     # https://docs.ollama.com/api/openai-compatibility
-    Profile(name="ollama", hosts=("ollama.com",), text_parts=True, reasoning_field="reasoning"),
-    # https://api-docs.deepseek.com/guides/thinking_mode: reasoning_content of turns with tool calls is demanded,
-    # even "" (chat-deepseek-test-deepseek-deferred-capability-with-thinking-37c3bb); json_object only.
-    Profile(
+    # chat-ollama-ng-ollama-cloud-gpt-oss-120b-can-use-tools-in-multi-turn-conversations-a855b4
+    replace(_HOSTED, name="ollama", hosts=("ollama.com",), call_content="", reasoning_field="reasoning"),
+    # https://api-docs.deepseek.com/guides/thinking_mode: turns with tool calls must carry reasoning_content,
+    # even "": chat-deepseek-test-deepseek-deferred-capability-with-thinking-37c3bb. json_object only.
+    replace(
+        _HOSTED,
         name="deepseek",
         hosts=("deepseek.com",),
         base_path="",
-        text_parts=True,
-        call_content=None,
-        effort_values=MappingProxyType({"minimal": "high", "low": "high", "medium": "high", "xhigh": "max"}),
-        thinking_on=MappingProxyType({"thinking": {"type": "enabled"}}),
-        thinking_off=MappingProxyType({"thinking": {"type": "disabled"}}),
+        effort_values={"minimal": "high", "low": "high", "medium": "high", "xhigh": "max"},
+        thinking_on={"thinking": {"type": "enabled"}},
+        thinking_off={"thinking": {"type": "disabled"}},
         thinking_withheld=frozenset({"logprobs", "top_logprobs"}),
         reasoning_field="reasoning_content",
         reasoning_required=True,
         json_schema=False,
         strict_tools=False,
     ),
-    # Ids of nine letters and digits: https://github.com/langchain-ai/langchain/pull/24668. "OK" between tool and user:
-    # chat-mistral-multimodal-tool-return-matrix-tool-return-content-url-document-mistral-0600cd. Thinking parts, effort
-    # `high`: chat-mistral-small-latest-preserves-thinking-signatures-between-turns-when-provided-2e7af1.
-    Profile(
+    # Ids of nine letters and digits: langchain-ai/langchain#24668. A message between tool and user:
+    # chat-mistral-multimodal-tool-return-matrix-tool-return-content-url-document-mistral-0600cd. Thinking parts:
+    # chat-mistral-small-latest-preserves-thinking-signatures-between-turns-when-provided-2e7af1.
+    replace(
+        _HOSTED,
         name="mistral",
         hosts=("mistral.ai",),
         user_after_tool=False,
-        text_parts=True,
+        call_content="",
         call_id_length=9,
-        effort_values=MappingProxyType(dict.fromkeys(("minimal", "low", "medium", "xhigh", "max"), "high")),
+        effort_values=dict.fromkeys(("minimal", "low", "medium", "xhigh", "max"), "high"),
         reasoning_field="thinking",
         stream_usage=False,
         withheld=OPENAI_ONLY | {"user"},
     ),
-    # https://console.groq.com/docs/openai; <think>: chat-groq-deepseek-r1-distill-llama-70b-reasoning-streaming-3072ca.
-    Profile(
+    # https://console.groq.com/docs/openai, https://console.groq.com/docs/reasoning
+    # <think>: chat-groq-deepseek-r1-distill-llama-70b-reasoning-streaming-3072ca.
+    replace(
+        _HOSTED,
         name="groq",
         hosts=("groq.com",),
         base_path="/openai/v1",
         think_tags=True,
-        text_parts=True,
-        call_content=None,
         token_limit_field="max_completion_tokens",
         effort_values=_UP_TO_HIGH,
         reasoning_field="reasoning",
         withheld=OPENAI_ONLY | {"logprobs", "top_logprobs"},
     ),
-    # chat-xai-openaicompatiblecommon-xai-grok-code-fast-tool-baac8d, chat-xai-grok-3-tool-round-trip-2-345985.
-    Profile(
+    # chat-xai-openaicompatiblecommon-xai-grok-code-fast-tool-baac8d, chat-xai-grok-3-tool-round-trip-2-345985
+    replace(
+        _HOSTED,
         name="xai",
         hosts=("x.ai",),
-        text_parts=True,
-        call_content=None,
         token_limit_field="max_completion_tokens",
         effort_values=_UP_TO_HIGH,
         reasoning_field="reasoning_content",
     ),
     # https://docs.together.ai/docs/openai-api-compatibility
-    Profile(
+    replace(
+        _HOSTED,
         name="together",
         hosts=("together.xyz", "together.ai"),
         think_tags=True,
-        text_parts=True,
-        call_content=None,
         effort_values=_UP_TO_HIGH,
     ),
-    # https://docs.fireworks.ai/guides/reasoning; chat-fireworks-accounts-fireworks-models-gpt-oss-20b-basic-851322.
-    Profile(
+    # https://docs.fireworks.ai/guides/reasoning
+    # chat-fireworks-accounts-fireworks-models-gpt-oss-20b-basic-851322
+    replace(
+        _HOSTED,
         name="fireworks",
         hosts=("fireworks.ai",),
         base_path="/inference/v1",
         think_tags=True,
-        text_parts=True,
-        call_content=None,
         effort_values=_UP_TO_HIGH,
         reasoning_field="reasoning_content",
     ),
-    _ROUTER,
+    # reasoning_details go back with their signatures: chat-openrouter-openroutercommon-gemini-tool-33a4c1.
+    # Some models behind it refuse `developer`: chat-openrouter-google-gemma-3n-e4b-it-free-streaming-337ccf.
+    replace(
+        _HOSTED,
+        name="openrouter",
+        hosts=("openrouter.ai",),
+        base_path="/api/v1",
+        video_parts=True,
+        effort_values={"max": "xhigh"},
+        reasoning_field="reasoning_details",
+    ),
     # chat-vercel-gateway-vercelthinking-claude-sonnet-4-sig-thinking-60e729
     replace(
-        _ROUTER, name="vercel-gateway", hosts=("ai-gateway.vercel.sh",), base_path="/v1", video_parts=False
+        _HOSTED,
+        name="vercel-gateway",
+        hosts=("ai-gateway.vercel.sh",),
+        effort_values={"max": "xhigh"},
+        reasoning_field="reasoning_details",
     ),
-    # https://ai.google.dev/gemini-api/docs/openai; thought signatures travel in `extra_content` of the calls.
-    Profile(
+    # https://ai.google.dev/gemini-api/docs/openai: signatures travel in `extra_content` of the calls.
+    replace(
+        _HOSTED,
         name="gemini",
         hosts=("generativelanguage.googleapis.com",),
         base_path="/v1beta/openai",
-        text_parts=True,
-        call_content=None,
-        effort_values=MappingProxyType({"xhigh": "high", "max": "high"}),
+        effort_values={"xhigh": "high", "max": "high"},
     ),
     # https://inference-docs.cerebras.ai/resources/openai: 400 for the penalties and parallel_tool_calls.
-    Profile(
+    replace(
+        _HOSTED,
         name="cerebras",
         hosts=("cerebras.ai",),
-        text_parts=True,
-        call_content=None,
         token_limit_field="max_completion_tokens",
         effort_values=_UP_TO_HIGH,
         reasoning_field="reasoning",
         withheld=OPENAI_ONLY | {"frequency_penalty", "presence_penalty", "parallel_tool_calls"},
     ),
-    # https://help.aliyun.com/en/model-studio/qwen-api-via-openai-chat-completions: thinking needs a stream for some
-    # models, so it is only ever switched off here.
-    Profile(
+    # https://help.aliyun.com/en/model-studio/qwen-api-via-openai-chat-completions: some models think only in
+    # streams, so thinking is only ever switched off.
+    replace(
+        _HOSTED,
         name="qwen",
         hosts=("dashscope.aliyuncs.com", "dashscope-intl.aliyuncs.com", "dashscope-us.aliyuncs.com"),
         base_path="/compatible-mode/v1",
-        text_parts=True,
+        call_content="",
         effort_values=_UP_TO_HIGH,
-        thinking_off=MappingProxyType({"enable_thinking": False}),
+        thinking_off={"enable_thinking": False},
         reasoning_field="reasoning_content",
         strict_tools=False,
     ),
-    # https://java.agentscope.io/v2/en/integration/model/kimi: efforts low, high, max; no `strict`; reasoning kept.
-    Profile(
+    # https://java.agentscope.io/v2/en/integration/model/kimi: low, high, max; no `strict`; reasoning is kept.
+    replace(
+        _HOSTED,
         name="moonshot",
         hosts=("moonshot.ai", "moonshot.cn", "kimi.ai", "kimi.com"),
-        text_parts=True,
-        call_content=None,
         token_limit_field="max_completion_tokens",
-        effort_values=MappingProxyType({"minimal": "low", "medium": "high", "xhigh": "max"}),
-        thinking_off=MappingProxyType({"thinking": {"type": "disabled"}}),
+        effort_values={"minimal": "low", "medium": "high", "xhigh": "max"},
+        thinking_off={"thinking": {"type": "disabled"}},
         reasoning_field="reasoning_content",
         reasoning_required=True,
         strict_tools=False,
     ),
-    # chat-zai-test-zai-preserved-thinking-round-trip-70132b,
-    # chat-zai-openaicompatiblethinking-zai-glm-4-7-flash-thinking-streaming-499f74; https://docs.z.ai: json_object only.
-    Profile(
+    # chat-zai-test-zai-preserved-thinking-round-trip-70132b; json_object only: https://docs.z.ai.
+    # chat-zai-openaicompatiblethinking-zai-glm-4-7-flash-thinking-streaming-499f74
+    replace(
+        _HOSTED,
         name="zai",
         hosts=("z.ai", "bigmodel.cn"),
         base_path="/api/paas/v4",
-        text_parts=True,
-        call_content=None,
         effort_values=_UP_TO_HIGH,
-        thinking_on=MappingProxyType({"thinking": {"type": "enabled"}}),
-        thinking_off=MappingProxyType({"thinking": {"type": "disabled"}}),
+        thinking_on={"thinking": {"type": "enabled"}},
+        thinking_off={"thinking": {"type": "disabled"}},
         reasoning_field="reasoning_content",
         json_schema=False,
     ),
-    # https://docs.perplexity.ai/api-reference/chat-completions-post: no functions and no logprobs.
-    # chat-perplexity-chat-streaming-responses-perplexity-sonar-supports-streaming-responses-c4e1c9.
-    Profile(
+    # https://docs.perplexity.ai/api-reference/chat-completions-post: no functions, no logprobs.
+    # chat-perplexity-chat-streaming-responses-perplexity-sonar-supports-streaming-responses-c4e1c9
+    replace(
+        _HOSTED,
         name="perplexity",
         hosts=("perplexity.ai",),
         base_path="",
         think_tags=True,
         merge_system=True,
-        text_parts=True,
-        effort_values=MappingProxyType({"xhigh": "high", "max": "high"}),
+        effort_values={"xhigh": "high", "max": "high"},
         withheld=OPENAI_ONLY | {"logprobs", "parallel_tool_calls", "tools", "top_logprobs"},
     ),
     # chat-huggingface-openaicompatiblecommon-huggingface-kimi-k2-multi-tool-streaming-4c4489
-    Profile(name="huggingface", hosts=("huggingface.co",), text_parts=True, call_content=None),
+    replace(_HOSTED, name="huggingface", hosts=("huggingface.co",)),
     # chat-databricks-test-databricks-data-extraction-7ba068
-    Profile(
+    replace(
+        _HOSTED,
         name="databricks",
         hosts=("cloud.databricks.com", "azuredatabricks.net", "gcp.databricks.com"),
         base_path="/serving-endpoints",
-        text_parts=True,
-        call_content=None,
     ),
     # The folder chat/copilot of the recordings: text parts in system messages, null content beside calls.
-    Profile(name="copilot", hosts=("githubcopilot.com",), base_path="", text_parts=True, call_content=None),
+    replace(_HOSTED, name="copilot", hosts=("githubcopilot.com",), base_path=""),
     # chat-avian-openaicompatiblethinking-avian-kimi-thinking-streaming-83e7cc
-    Profile(name="avian", hosts=("avian.io",), text_parts=True, reasoning_field="reasoning_content"),
+    replace(_HOSTED, name="avian", hosts=("avian.io",), reasoning_field="reasoning_content"),
 )
 
-PROFILES: Mapping[str, Profile] = MappingProxyType({row.name: row for row in _ROWS})
+PROFILES: dict[str, Profile] = {row.name: row for row in _ROWS}
 """Every built-in profile by its name."""
 
-PROFILE_ALIASES: Mapping[str, str] = MappingProxyType(
-    {
-        "alibaba": "qwen",
-        "dashscope": "qwen",
-        "gemini-compat": "gemini",
-        "google": "gemini",
-        "kimi": "moonshot",
-        "llama.cpp": "llamacpp",
-        "lm-studio": "lmstudio",
-        "mistralrs": "generic",
-        "vercel": "vercel-gateway",
-    }
-)
+PROFILE_ALIASES: dict[str, str] = {
+    "alibaba": "qwen",
+    "dashscope": "qwen",
+    "gemini-compat": "gemini",
+    "google": "gemini",
+    "kimi": "moonshot",
+    "llama.cpp": "llamacpp",
+    "lm-studio": "lmstudio",
+    "mistralrs": "generic",
+    "vercel": "vercel-gateway",
+}
 """Other names people use for a built-in profile."""
 
 _BY_HOST = {host: row for row in _ROWS for host in row.hosts}

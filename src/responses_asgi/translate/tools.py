@@ -134,7 +134,7 @@ def chat_tool_choice(
 def _allowed_tools(
     choice: JSON, tools: dict[str, JSON], profile: Profile, losses: Losses
 ) -> tuple[Any, dict[str, JSON]]:
-    """A subset of the tools: said to the upstream if it knows the form, else enforced by leaving tools out."""
+    """Only some of the tools: said to the upstream if it knows the form, else the others are left out."""
     mode = choice.get("mode") or "auto"
     names: list[str] = []
     for i, entry in enumerate(choice.get("tools") or ()):

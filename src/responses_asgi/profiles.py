@@ -142,8 +142,7 @@ _ROWS = (
         allowed_tools=True,
         withheld=frozenset(),
     ),
-    # chat-azure-azurethinking-azure-gpt-5-mini-thinking-streaming-9c6129; older api-versions refuse `developer`
-    # and unknown fields: https://learn.microsoft.com/azure/ai-foundry/openai/reference.
+    # Older api-versions refuse `developer` and unknown fields: https://learn.microsoft.com/azure/ai-foundry.
     # <think>: chat-azure-deepseek-r1-reasoning-streaming-6921d0.
     replace(
         _HOSTED,
@@ -197,8 +196,8 @@ _ROWS = (
         json_schema=False,
         strict_tools=False,
     ),
-    # Ids of nine letters and digits: langchain-ai/langchain#24668. A message between tool and user:
-    # chat-mistral-multimodal-tool-return-matrix-tool-return-content-url-document-mistral-0600cd. Thinking parts:
+    # Ids: langchain-ai/langchain#24668. A message between tool and user, and thinking parts:
+    # chat-mistral-multimodal-tool-return-matrix-tool-return-content-url-document-mistral-0600cd,
     # chat-mistral-small-latest-preserves-thinking-signatures-between-turns-when-provided-2e7af1.
     replace(
         _HOSTED,
@@ -349,7 +348,7 @@ _ROWS = (
         hosts=("cloud.databricks.com", "azuredatabricks.net", "gcp.databricks.com"),
         base_path="/serving-endpoints",
     ),
-    # The folder chat/copilot of the recordings: text parts in system messages, null content beside calls.
+    # Recordings of chat/copilot: text parts in system messages, null content beside calls.
     replace(_HOSTED, name="copilot", hosts=("githubcopilot.com",), base_path=""),
     # chat-avian-openaicompatiblethinking-avian-kimi-thinking-streaming-83e7cc
     replace(_HOSTED, name="avian", hosts=("avian.io",), reasoning_field="reasoning_content"),

@@ -1,0 +1,166 @@
+"""Content parts and output formats, Responses <-> Chat.
+
+Each part type is one row of a table; the row says which role of part it is in both protocols.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from responses_asgi.errors import InvalidRequestError
+from responses_asgi.loss import Losses
+from responses_asgi.profiles import Profile
+from responses_asgi.types.json import JSON
+
+__all__ = ["TEXT_PARTS", "chat_content", "chat_part", "chat_response_format", "is_text", "joined_text"]
+
+# Responses part types that are nothing but text. `text` and `summary_text` are no input types in the
+# documents, but clients send them.
+TEXT_PARTS = frozenset({"input_text", "output_text", "text", "summary_text", "reasoning_text"})
+
+# Responses image detail -> Chat image detail, where they differ.
+IMAGE_DETAILS = {"original": "high"}
+
+# Keys of a part that its conversion reads or reports; others are carried as they are.
+_TEXT_KEYS = frozenset({"type", "text", "annotations", "logprobs"})
+_IMAGE_KEYS = frozenset({"type", "image_url", "file_id", "detail"})
+_FILE_KEYS = frozenset({"type", "file_data", "file_id", "file_url", "filename", "detail"})
+_FILE_CARRIED = ("file_data", "file_id", "filename")
+
+
+def chat_part(part: JSON, path: str, *, profile: Profile, losses: Losses) -> JSON | None:
+    """The Chat content part of a Responses one; None when it cannot be carried, which is reported.
+
+    Raises InvalidRequestError, with the exact path, for a part the answer would be wrong without.
+    """
+    kind = part["type"]
+    convert = _text_part if kind in TEXT_PARTS else _CONVERTERS.get(kind)
+    if convert is None:
+        raise InvalidRequestError(
+            f"'{path}.type' is {kind!r}, which Chat Completions cannot carry.",
+            param=f"{path}.type",
+            code="unsupported_parameter",
+        )
+    chat = convert(part, path, profile, losses)
+    if (
+        chat is not None
+        and "prompt_cache_breakpoint" in chat
+        and "prompt_cache_breakpoint" in profile.withheld
+    ):
+        del chat["prompt_cache_breakpoint"]
+        losses.report(f"{path}.prompt_cache_breakpoint", "dropped", f"{profile.name} does not take it")
+    return chat
+
+
+def _extra(part: JSON, known: frozenset[str]) -> JSON:
+    return {key: value for key, value in part.items() if key not in known and value is not None}
+
+
+def _text_part(part: JSON, path: str, profile: Profile, losses: Losses) -> JSON:
+    for key in ("annotations", "logprobs"):
+        if part.get(key):
+            losses.report(f"{path}.{key}", "dropped", f"Chat messages carry no {key} back")
+    return {"type": "text", "text": part["text"], **_extra(part, _TEXT_KEYS)}
+
+
+def _refusal_part(part: JSON, path: str, profile: Profile, losses: Losses) -> JSON:
+    """A refusal outside of an assistant message is text that somebody quotes."""
+    return {"type": "text", "text": part["refusal"]}
+
+
+def _image_part(part: JSON, path: str, profile: Profile, losses: Losses) -> JSON:
+    if part.get("file_id"):
+        raise _by_reference(f"{path}.file_id", "an image by file id")
+    url = part.get("image_url")
+    if not url:
+        raise InvalidRequestError(
+            f"Missing required parameter: '{path}.image_url'.",
+            param=f"{path}.image_url",
+            code="missing_required_parameter",
+        )
+    image: JSON = {"url": url}
+    detail = part.get("detail")
+    if detail is not None:
+        image["detail"] = IMAGE_DETAILS.get(detail, detail)
+        if image["detail"] != detail:
+            losses.report(f"{path}.detail", "clamped", f"Chat images go up to {image['detail']!r}")
+    return {"type": "image_url", "image_url": image, **_extra(part, _IMAGE_KEYS)}
+
+
+def _file_part(part: JSON, path: str, profile: Profile, losses: Losses) -> JSON:
+    if part.get("file_url"):
+        raise _by_reference(f"{path}.file_url", "a file by URL")
+    if part.get("detail") is not None:
+        losses.report(f"{path}.detail", "dropped", "Chat files have no detail")
+    file = {key: part[key] for key in _FILE_CARRIED if part.get(key) is not None}
+    return {"type": "file", "file": file, **_extra(part, _FILE_KEYS)}
+
+
+def _audio_part(part: JSON, path: str, profile: Profile, losses: Losses) -> JSON:
+    return dict(part)
+
+
+def _video_part(part: JSON, path: str, profile: Profile, losses: Losses) -> JSON | None:
+    if not profile.video_parts:
+        losses.report(path, "dropped", f"{profile.name} takes no videos")
+        return None
+    return {
+        "type": "video_url",
+        "video_url": {"url": part.get("video_url")},
+        **_extra(part, frozenset({"type", "video_url"})),
+    }
+
+
+_CONVERTERS: dict[str, Callable[[JSON, str, Profile, Losses], JSON | None]] = {
+    "refusal": _refusal_part,
+    "input_image": _image_part,
+    "input_file": _file_part,
+    "input_audio": _audio_part,
+    "input_video": _video_part,
+}
+
+
+def _by_reference(param: str, what: str) -> InvalidRequestError:
+    return InvalidRequestError(
+        f"'{param}' is given, but Chat Completions does not take {what}; send the data itself.",
+        param=param,
+        code="unsupported_parameter",
+    )
+
+
+def is_text(part: JSON) -> bool:
+    """Whether a Chat part is text and nothing else."""
+    return part.keys() == {"type", "text"}
+
+
+def joined_text(parts: Iterable[JSON]) -> str:
+    """The texts of Chat text parts, one under the other."""
+    return "\n".join(part["text"] for part in parts)
+
+
+def chat_content(parts: list[JSON], *, lists: bool) -> str | list[JSON]:
+    """The content of a Chat message: a string when that says it all, else the parts.
+
+    `lists`: several texts may stay a list; otherwise they are joined by line breaks.
+    """
+    if all(map(is_text, parts)) and (len(parts) < 2 or not lists):
+        return joined_text(parts)
+    return parts
+
+
+def chat_response_format(format: Any, *, profile: Profile, losses: Losses) -> JSON | None:
+    """Chat's `response_format` for a Responses `text.format`: the schema nested, else the same.
+
+    >>> chat_response_format(
+    ...     {"type": "json_schema", "name": "n", "schema": {}}, profile=Profile(name="any"), losses=Losses()
+    ... )
+    {'type': 'json_schema', 'json_schema': {'name': 'n', 'schema': {}}}
+    """
+    if format is None or format["type"] != "json_schema":
+        return None if format is None else dict(format)
+    if not profile.json_schema:
+        losses.report("text.format", "clamped", f"{profile.name} has JSON objects, but no schemas for them")
+        return {"type": "json_object"}
+    schema = {key: value for key, value in format.items() if key != "type" and value is not None}
+    return {"type": "json_schema", "json_schema": schema}

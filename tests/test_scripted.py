@@ -1,0 +1,195 @@
+"""ScriptedChat: what it was given is what a client receives."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+from httpx_sse import EventSource
+
+from responses_asgi.testing import ScriptedChat, Turn
+
+JSON = dict[str, Any]
+
+HELLO: list[JSON | bytes] = [
+    {"id": "c1", "choices": [{"index": 0, "delta": {"role": "assistant", "content": "Hel"}}]},
+    {"id": "c1", "choices": [{"index": 0, "delta": {"content": "lo"}, "finish_reason": "stop"}]},
+    {"id": "c1", "choices": [], "usage": {"prompt_tokens": 1}},
+]
+
+
+def client(app: ScriptedChat) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test")
+
+
+async def ask(app: ScriptedChat, *, path: str = "/v1/chat/completions", **body: Any) -> httpx.Response:
+    async with client(app) as http:
+        return await http.post(path, json=body)
+
+
+async def messages(app: ScriptedChat, body: bytes = b'{"stream":true}') -> list[JSON]:
+    """The ASGI messages of one answer, as the app sent them."""
+    sent: list[JSON] = []
+
+    async def receive() -> JSON:
+        return {"type": "http.request", "body": body}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/chat/completions", "headers": []}
+    await app(scope, receive, send)
+    return sent
+
+
+async def test_a_stream_and_its_marker() -> None:
+    app = ScriptedChat([Turn(HELLO), Turn(HELLO, done=False, newline="\r\n")])
+    answer = await ask(app, model="m", stream=True)
+    assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
+    events = list(EventSource(answer).iter_sse())
+    assert [event.json() for event in events[:-1]] == HELLO
+    assert events[-1].data == "[DONE]"
+    plain = await ask(app, model="m", stream=True)
+    assert plain.content.count(b"\r\n\r\n") == len(HELLO)
+    assert b"[DONE]" not in plain.content
+
+
+async def test_raw_bytes_are_sent_as_they_are() -> None:
+    answer = await ask(ScriptedChat([Turn([b": wait\n\n", b"data: {broken\n\n"])]), stream=True)
+    assert answer.content == b": wait\n\ndata: {broken\n\ndata: [DONE]\n\n"
+
+
+async def test_a_whole_answer_is_put_together_from_the_chunks() -> None:
+    call = {"index": 0, "id": "call_1", "function": {"name": "f", "arguments": '{"a"'}}
+    rest = {"index": 0, "function": {"arguments": ":1}"}}
+    chunks: list[JSON | bytes] = [
+        *HELLO,
+        b": comment\n\n",
+        {"choices": [{"index": 0, "delta": {"tool_calls": [call], "annotations": [{"type": "x"}]}}]},
+        {"choices": [{"index": 0, "delta": {"tool_calls": [rest], "annotations": [{"type": "y"}]}}]},
+    ]
+    answer = (await ask(ScriptedChat([Turn(chunks)]), model="m")).json()
+    assert answer["usage"] == {"prompt_tokens": 1}
+    assert answer["id"] == "c1"
+    (choice,) = answer["choices"]
+    assert choice["finish_reason"] == "stop"
+    assert choice["message"] == {
+        "role": "assistant",
+        "content": "Hello",
+        "annotations": [{"type": "x"}, {"type": "y"}],
+        "tool_calls": [
+            {"type": "function", "id": "call_1", "function": {"name": "f", "arguments": '{"a":1}'}}
+        ],
+    }
+
+
+async def test_a_whole_answer_can_be_given_instead_and_an_error_chunk_is_one() -> None:
+    app = ScriptedChat([Turn(HELLO, whole=b"<html>"), Turn([{"error": {"message": "no"}}])])
+    assert (await ask(app)).content == b"<html>"
+    assert (await ask(app)).json() == {"error": {"message": "no"}}
+
+
+async def test_an_error_status_is_the_answer_to_streams_too() -> None:
+    turn = Turn(status=429, headers={"Retry-After": "7"}, whole={"error": {"message": "slow"}})
+    answer = await ask(ScriptedChat([turn]), stream=True)
+    assert answer.status_code == 429
+    assert answer.headers["retry-after"] == "7"
+    assert answer.json() == {"error": {"message": "slow"}}
+
+
+async def test_requests_are_kept_and_the_end_of_the_script_is_said() -> None:
+    app = ScriptedChat([Turn(HELLO)])
+    await ask(app, path="/api/chat/completions", model="m", messages=[])
+    late = await ask(app, model="m")
+    assert late.status_code == 500
+    assert "has 1 answers; this is request number 2" in late.json()["error"]["message"]
+    assert [(r.path, r.body["model"]) for r in app.requests] == [
+        ("/api/chat/completions", "m"),
+        ("/v1/chat/completions", "m"),
+    ]
+    assert app.requests[0].headers["content-type"] == "application/json"
+
+
+async def test_a_mapping_answers_by_model() -> None:
+    app = ScriptedChat({"a": Turn(whole={"a": 1})})
+    assert (await ask(app, model="a")).json() == {"a": 1}
+    assert (await ask(app, model="b")).status_code == 500
+
+
+async def test_other_routes_are_unknown() -> None:
+    assert (await ask(ScriptedChat([]), path="/v1/embeddings")).status_code == 404
+
+
+async def test_each_event_is_one_message_unless_blocks_are_asked_for() -> None:
+    by_event = (await messages(ScriptedChat([Turn(HELLO)])))[1:]
+    assert [message["more_body"] for message in by_event] == [True] * 4 + [False]
+    by_byte = (await messages(ScriptedChat([Turn(HELLO, block=1)])))[1:]
+    assert {len(message["body"]) for message in by_byte[:-1]} == {1}
+    assert b"".join(m["body"] for m in by_byte) == b"".join(m["body"] for m in by_event)
+
+
+async def test_a_cut_answer_never_says_that_it_ends() -> None:
+    cut = (await messages(ScriptedChat([Turn(HELLO, cut_after=30)])))[1:]
+    assert b"".join(message["body"] for message in cut) == Turn(HELLO).body(stream=True)[:30]
+    assert all(message["more_body"] for message in cut)
+    nothing = await messages(ScriptedChat([Turn(HELLO, cut_after=0)]))
+    assert [message["type"] for message in nothing] == ["http.response.start"]
+
+
+async def test_exceptions_before_and_after_the_start() -> None:
+    app = ScriptedChat(
+        [Turn(raise_before=LookupError("early")), Turn(HELLO, raise_after=LookupError("late"))]
+    )
+    with pytest.raises(LookupError, match="early"):
+        await messages(app)
+    with pytest.raises(LookupError, match="late"):
+        await messages(app)
+
+
+async def test_a_pause_can_hold_the_stream() -> None:
+    held, gate = asyncio.Event(), asyncio.Event()
+
+    async def pause(number: int) -> None:
+        if number == 1:
+            held.set()
+            await gate.wait()
+
+    task = asyncio.create_task(messages(ScriptedChat([Turn(HELLO, pause=pause)])))
+    await held.wait()
+    assert not task.done()
+    gate.set()
+    assert len(await task) == 6
+    assert len(await messages(ScriptedChat([Turn(HELLO, pause=0.001)]))) == 6
+
+
+async def test_the_request_body_may_arrive_in_pieces() -> None:
+    pieces = [b'{"str', b'eam":false}']
+    sent: list[JSON] = []
+
+    async def receive() -> JSON:
+        return {"type": "http.request", "body": pieces.pop(0), "more_body": bool(pieces)}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    app = ScriptedChat([Turn(HELLO)])
+    await app({"type": "http", "method": "POST", "path": "/chat/completions", "headers": []}, receive, send)
+    assert app.requests[0].body == {"stream": False}
+
+
+async def test_lifespan_is_answered_and_websockets_are_not() -> None:
+    sent: list[str] = []
+
+    async def receive() -> JSON:
+        return {}
+
+    async def send(message: Any) -> None:
+        sent.append(message["type"])
+
+    app = ScriptedChat([])
+    await app({"type": "lifespan"}, receive, send)
+    assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    with pytest.raises(NotImplementedError):
+        await app({"type": "websocket"}, receive, send)

@@ -12,17 +12,22 @@ from responses_asgi.types.json import JSON
 __all__ = ["EXTENSION", "ExchangeContext", "extension"]
 
 EXTENSION = "responses_asgi"
-"""The key in `scope["extensions"]` under which the app behind the bridge finds what it is called for."""
+"""The key in `scope["extensions"]` under which the app behind the bridge finds what it is called for.
+
+Its value has `api`, `response_id` and `principal`, and may have `headers`: request headers (name -> value)
+that the operator's record or hooks set. An HTTP upstream sends these besides those of the client's headers
+that it lets through.
+"""
 
 
 @dataclass(slots=True, kw_only=True)
 class ExchangeContext:
     """One client request on its way through an upstream.
 
-    `api` is what the client spoke (`"chat"` or `"responses"`), `response_id` the id of the answer ("" when the
-    answer has none yet), `principal` the owner the request was made for (None: not known), `scope` the ASGI
-    scope, `request` the request's body: the client's own for hooks, the Chat request for handlers. `state` is
-    free for the hooks of one exchange to hand things to each other.
+    `api` is what the client spoke (`"chat"` or `"responses"`), `response_id` the id of the answer ("" when
+    the answer has none yet), `principal` the owner the request was made for (None: not known), `scope` the
+    ASGI scope, `request` the request's body: the client's own for hooks, the Chat request for handlers.
+    `state` is free for the hooks of one exchange to hand things to each other.
     """
 
     api: str

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, Unpack
+from typing import Any, Literal, TypeAlias, TypedDict, Unpack
 from urllib.parse import urlsplit
 
 from responses_asgi.errors import ConfigurationError
@@ -18,17 +18,19 @@ from responses_asgi.types.asgi import ASGIApp
 from responses_asgi.types.events import Event
 from responses_asgi.types.json import JSON
 from responses_asgi.upstreams.context import ExchangeContext
-
-if TYPE_CHECKING:
-    from responses_asgi.upstreams.credentials import CredentialsMode, Token
-    from responses_asgi.upstreams.wsgi import WSGIApp
+from responses_asgi.upstreams.credentials import Credentials, CredentialsMode, Token
+from responses_asgi.upstreams.handler import HandlerUpstream
+from responses_asgi.upstreams.http import ClientSettings, HTTPUpstream
+from responses_asgi.upstreams.retry import RetryPolicy
+from responses_asgi.upstreams.target import target_for
+from responses_asgi.upstreams.wsgi import WSGIApp, WSGIUpstream
 
 __all__ = ["API", "AfterExchange", "BeforeUpstream", "OnEvent", "RecordOptions", "Upstream"]
 
 API = Literal["chat", "responses", "both"]
 
 BeforeUpstream: TypeAlias = Callable[
-    [JSON, dict[str, str], ExchangeContext], "JSON | None | Awaitable[JSON | None]"
+    [JSON, dict[str, str], ExchangeContext], "JSON | Awaitable[JSON | None] | None"
 ]
 """`(body, headers, context) -> body | None`, sync or async: edit both in place, or return another body."""
 
@@ -36,13 +38,13 @@ OnEvent: TypeAlias = Callable[[Event, ExchangeContext], None]
 """`(event, context) -> None`, sync: sees every event after it was made; must be quick."""
 
 AfterExchange: TypeAlias = Callable[
-    [JSON, Losses, Mapping[str, float], ExchangeContext], "None | Awaitable[None]"
+    [JSON, Losses, Mapping[str, float], ExchangeContext], "Awaitable[None] | None"
 ]
 """`(snapshot, losses, timings, context) -> None`, sync or async; timings are in seconds."""
 
 
 class RecordOptions(TypedDict, total=False):
-    """What every kind of upstream can be given besides its app; the meaning is that of the record's fields."""
+    """What every kind of upstream can be given besides its app; the meaning is that of the fields."""
 
     api: API
     profile: str | Profile | None
@@ -112,13 +114,11 @@ class Upstream:
     def wsgi(
         cls, app: WSGIApp, *, path: str | None = "/v1/chat/completions", **options: Unpack[RecordOptions]
     ) -> Upstream:
-        """A WSGI app in this process (Flask, Bottle, Django without ASGI), each request in a thread of its own.
+        """A WSGI app in this process (Flask, Bottle, Django without ASGI), a thread for each request.
 
-        A generator body streams piece by piece, and is closed when the client leaves. `path` and `options` are
-        those of `asgi`.
+        A generator body streams piece by piece, and is closed when the client leaves. `path` and `options`
+        are those of `asgi`.
         """
-        from responses_asgi.upstreams.wsgi import WSGIUpstream
-
         return cls(app=WSGIUpstream(app), path=path, **_record(options))
 
     @classmethod
@@ -127,17 +127,15 @@ class Upstream:
 
         The function takes `request` (a dict, see `ChatRequest`) and, if it has a parameter of that name,
         `context` (`ExchangeContext`). It may be `def` or `async def` and return a str, a message or a
-        completion, or be a generator that yields str, `Reasoning`, `ToolCall`, `Refusal`, `Usage`, `Finish` or
-        raw Chat chunks. A function that is not async runs in a thread of its own, with the context variables
-        of the request. Raises ConfigurationError when the function wants other arguments.
+        completion, or be a generator that yields str, `Reasoning`, `ToolCall`, `Refusal`, `Usage`, `Finish`
+        or raw Chat chunks. A function that is not async runs in a thread of its own, with the context
+        variables of the request. Raises ConfigurationError when the function wants other arguments.
 
         >>> async def parrot(request):
         ...     yield request["messages"][-1]["content"]
         >>> Upstream.handler(parrot).profile.name
         'generic'
         """
-        from responses_asgi.upstreams.handler import HandlerUpstream
-
         return cls(app=HandlerUpstream(function), **_record(options))
 
     @classmethod
@@ -166,7 +164,7 @@ class Upstream:
         forward_headers: Sequence[str] = (),
         **options: Unpack[RecordOptions],
     ) -> Upstream:
-        """A server elsewhere, spoken to over HTTP: vLLM, llama.cpp, Ollama, DeepSeek, OpenAI, Azure and so on.
+        """A server elsewhere, spoken to over HTTP: vLLM, llama.cpp, Ollama, DeepSeek, OpenAI, Azure, others.
 
         `base_url`: with or without `/v1`; a URL that has a path of its own is taken as it is.
 
@@ -196,11 +194,6 @@ class Upstream:
 
         Raises ConfigurationError when these cannot work together.
         """
-        from responses_asgi.upstreams.credentials import Credentials
-        from responses_asgi.upstreams.http import ClientSettings, HTTPUpstream
-        from responses_asgi.upstreams.retry import RetryPolicy
-        from responses_asgi.upstreams.target import target_for
-
         profile = profile_for(options.get("profile"), urlsplit(base_url).hostname)
         target = target_for(base_url, profile=profile, api_version=api_version, deployment=deployment)
         app = HTTPUpstream(

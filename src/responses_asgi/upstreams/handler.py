@@ -1,0 +1,194 @@
+"""A Python function as an ASGI app that speaks Chat Completions, streamed and whole.
+
+1. Pieces go out as they are yielded; the function is not asked for the next one before the last was sent.
+2. A function that is not async runs in a thread of its own, all steps in the same thread and context.
+3. When the client leaves, a generator is closed, so that its `finally` blocks run.
+"""
+
+from __future__ import annotations
+
+import inspect
+import secrets
+import time
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterator, Mapping
+from contextlib import aclosing
+from typing import Any
+
+from responses_asgi.errors import APIError, ConfigurationError, InvalidRequestError
+from responses_asgi.sse import encode
+from responses_asgi.types.asgi import Receive, Scope, Send
+from responses_asgi.types.events import DONE
+from responses_asgi.types.json import JSON, dumps, loads
+from responses_asgi.upstreams.answers import Piece
+from responses_asgi.upstreams.completion import ChunkWriter, chunk_of, completion_of
+from responses_asgi.upstreams.context import ExchangeContext, extension
+from responses_asgi.upstreams.own_thread import OwnThread
+from responses_asgi.upstreams.replies import deny_websocket, send_error, send_json, serve_lifespan
+from responses_asgi.upstreams.request import RequestBody, while_client_stays
+
+__all__ = ["HandlerUpstream"]
+
+STREAM_HEADERS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache, no-transform"),
+    (b"x-accel-buffering", b"no"),
+]
+
+
+class HandlerUpstream:
+    """The app of `Upstream.handler`, where the function's forms are explained.
+
+    It can also be served alone: it answers POST .../chat/completions.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        self._wants_context = _wants_context(function)
+        self._is_async = any(
+            kind(form)
+            for kind in (inspect.iscoroutinefunction, inspect.isasyncgenfunction)
+            for form in (function, getattr(type(function), "__call__", None))  # noqa: B004 - the form of it counts
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await serve_lifespan(receive, send)
+        elif scope["type"] == "websocket":
+            await deny_websocket(receive, send)
+        else:
+            body = RequestBody(receive)
+            await while_client_stays(body, receive, self._answer(scope, body, send))
+
+    async def _answer(self, scope: Scope, body: RequestBody, send: Send) -> None:
+        answer = _Answer(send)
+        try:
+            _check_endpoint(scope)
+            await body.begin()
+            request = _chat_request(await body.collect())
+            writer = ChunkWriter(
+                {
+                    "id": f"chatcmpl-{secrets.token_hex(12)}",
+                    "created": int(time.time()),
+                    "model": request.get("model") or "handler",
+                },
+                new_call_id=lambda: f"call_{secrets.token_hex(12)}",
+                usage_wanted=_usage_wanted(request),
+            )
+            async with aclosing(self._pieces(request, ExchangeContext.of(scope, request))) as pieces:
+                if request.get("stream"):
+                    async for piece in pieces:
+                        await answer.stream(writer.feed(piece))
+                    await answer.stream(writer.end(), last=True)
+                else:
+                    chunks = [chunk async for piece in pieces for chunk in writer.feed(piece)]
+                    await send_json(send, completion_of([*chunks, *writer.end()]))
+        except APIError as error:
+            await answer.fail(error)
+
+    async def _pieces(self, request: JSON, context: ExchangeContext) -> AsyncGenerator[Piece]:
+        """What the function yields, or the one piece that it returns."""
+        arguments = {"context": context} if self._wants_context else {}
+        if self._is_async:
+            async with aclosing(_async_pieces(self._function(request, **arguments))) as pieces:
+                async for piece in pieces:
+                    yield piece
+            return
+        thread = OwnThread()
+        try:
+            result = await thread.run(self._function, request, **arguments)
+            if isinstance(result, Iterator):
+                thread.close_at_end(getattr(result, "close", None))
+                while (piece := await thread.run(next, result, _END)) is not _END:
+                    yield piece
+            else:
+                async with aclosing(_async_pieces(result)) as pieces:
+                    async for piece in pieces:
+                        yield piece
+        finally:
+            thread.end()
+
+
+_END: Any = object()
+
+
+class _Answer:
+    """The answer on the wire; nothing is sent before the first chunk, so that an error can be a status."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._started = False
+
+    async def stream(self, chunks: list[JSON], *, last: bool = False) -> None:
+        events = [encode("", dumps(chunk)) for chunk in chunks]
+        if last:
+            events.append(encode("", DONE))
+        if events:
+            await self._write(b"".join(events), more=not last)
+
+    async def fail(self, error: APIError) -> None:
+        if self._started:
+            await self._write(encode("", dumps(error.body())), more=False)
+        else:
+            await send_error(self._send, error)
+
+    async def _write(self, data: bytes, *, more: bool) -> None:
+        if not self._started:
+            self._started = True
+            await self._send({"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS})
+        await self._send({"type": "http.response.body", "body": data, "more_body": more})
+
+
+async def _async_pieces(result: Any) -> AsyncGenerator[Piece]:
+    """The pieces of a result that needs no thread: an awaitable of one, an async iterator, or a value."""
+    if inspect.isawaitable(result):
+        result = await result
+    if isinstance(result, AsyncGenerator):
+        async with aclosing(result) as pieces:
+            async for piece in pieces:
+                yield piece
+    elif isinstance(result, AsyncIterable):
+        async for piece in result:
+            yield piece
+    elif isinstance(result, Mapping):
+        yield chunk_of(result)
+    else:
+        yield result
+
+
+def _wants_context(function: Callable[..., Any]) -> bool:
+    """Whether the function takes `context`; raises ConfigurationError if it cannot be called as a handler."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"{function!r} cannot be a handler: {error}") from None
+    wants = "context" in signature.parameters
+    try:
+        signature.bind({}, **({"context": None} if wants else {}))
+    except TypeError as error:
+        raise ConfigurationError(f"a handler takes request and optionally context: {error}") from None
+    return wants
+
+
+def _check_endpoint(scope: Scope) -> None:
+    """Behind the bridge any path is right, since the operator chose it; alone it is the API's own."""
+    if extension(scope) or (
+        scope["method"] == "POST" and scope["path"].rstrip("/").endswith("/chat/completions")
+    ):
+        return
+    raise InvalidRequestError("There is only POST /chat/completions here.", status=404, code="not_found")
+
+
+def _chat_request(body: bytes) -> JSON:
+    try:
+        request = loads(body)
+    except ValueError:
+        raise InvalidRequestError("The body is not valid JSON.") from None
+    if not isinstance(request, dict):
+        raise InvalidRequestError("The body must be a JSON object.")
+    if not isinstance(request.get("messages"), list):
+        raise InvalidRequestError("messages must be a list.", param="messages")
+    return request
+
+
+def _usage_wanted(request: JSON) -> bool:
+    return not request.get("stream") or bool((request.get("stream_options") or {}).get("include_usage"))

@@ -1,0 +1,173 @@
+"""Which headers an HTTP upstream is sent and which of its own come back, and which endpoints may be called.
+
+Both directions of the request are allow-lists: nothing of the client reaches the server unless it is named
+here or by the operator. The answer's headers come back whole, except those that belong to one connection or
+to the server's own site.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Container, Iterable, Mapping, Sequence
+from importlib.metadata import version
+
+from responses_asgi.errors import ConfigurationError
+from responses_asgi.upstreams.target import Endpoint
+
+__all__ = ["DECODED", "FORWARDED", "Passthrough", "RequestHeaders", "answer_headers", "by_name"]
+
+# Request headers that are sent on. Source: the OpenAI API reference, and W3C Trace Context. `baggage` is not
+# among them: it may hold what the operator tells only its own services.
+FORWARDED = frozenset(
+    {
+        "accept",
+        "content-type",
+        "idempotency-key",
+        "openai-beta",
+        "openai-organization",
+        "openai-project",
+        "traceparent",
+        "tracestate",
+        "x-client-request-id",
+        "x-request-id",
+    }
+)
+
+CREDENTIALS = ("authorization", "api-key", "x-api-key")
+
+# What `forward_headers` cannot name: credentials have their own rule, the rest belongs to one connection.
+NEVER_FORWARDED = frozenset(
+    {*CREDENTIALS, "accept-encoding", "connection", "content-length", "cookie", "expect", "host", "te"}
+    | {"keep-alive", "proxy-authorization", "trailer", "transfer-encoding", "upgrade"}
+)
+
+# Hop-by-hop headers (RFC 9110, 7.6.1), and those that speak for the upstream's own site or server process.
+NOT_RETURNED = frozenset(
+    {
+        "alt-svc",
+        "connection",
+        "date",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "server",
+        "set-cookie",
+        "strict-transport-security",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+
+# Encodings undone here when a server uses them unasked: a reader of events needs plain bytes.
+DECODED = frozenset({"gzip", "deflate", "x-gzip"})
+
+# With a key of the operator's only these can be called, and what lies below them: a key can do much more on
+# its owner's account (list stored answers, delete models, read files) than a client of this service should.
+DEFAULT_PASSTHROUGH = (
+    "POST chat/completions",
+    "POST completions",
+    "responses",
+    "GET models",
+    "POST embeddings",
+    "POST moderations",
+    "POST audio",
+    "POST images",
+)
+
+
+class Passthrough:
+    """The endpoints that may be called with a credential of the operator's.
+
+    Each entry is an endpoint, which includes all below it, with a method before it or for any method.
+    """
+
+    def __init__(self, entries: Sequence[str] | None = None) -> None:
+        self._rules: list[tuple[str | None, str]] = []
+        for entry in DEFAULT_PASSTHROUGH if entries is None else entries:
+            method, _, name = entry.strip().rpartition(" ")
+            self._rules.append((method.strip().upper() or None, name.strip("/")))
+
+    def allows(self, method: str, endpoint: Endpoint) -> bool:
+        """Whether this method may be called there.
+
+        >>> Passthrough(["GET models"]).allows("GET", Endpoint("models/llama", "models/llama"))
+        True
+        """
+        method = "GET" if method == "HEAD" else method
+        return any(
+            verb in (None, method) and (endpoint.name == name or endpoint.name.startswith(name + "/"))
+            for verb, name in self._rules
+        )
+
+
+class RequestHeaders:
+    """Makes the headers of the requests to one server.
+
+    `fixed` are set on every request; `forward` names headers of the client that are sent on besides the
+    usual ones. Raises ConfigurationError where `forward` names one that would show the client's credentials.
+    """
+
+    def __init__(self, fixed: Mapping[str, str], forward: Sequence[str] = ()) -> None:
+        self._fixed = {name.lower(): value for name, value in fixed.items()}
+        extra = {name.lower() for name in forward}
+        if refused := sorted(extra & NEVER_FORWARDED):
+            raise ConfigurationError(f"forward_headers cannot name {refused[0]!r}")
+        self._forwarded = FORWARDED | extra
+
+    def hold_credential(self, client: Container[str]) -> bool:
+        """Whether the fixed headers, or those of the HTTP client, hold a credential of the operator's."""
+        return any(name in self._fixed or name in client for name in CREDENTIALS)
+
+    def make(
+        self,
+        received: Mapping[str, str],
+        *,
+        set_by_hooks: Mapping[str, str],
+        credential: Mapping[str, str],
+    ) -> list[tuple[bytes, bytes]]:
+        """The headers of one request; later sources win: the client, fixed ones, hooks, the credential."""
+        headers = {name: value for name, value in received.items() if name in self._forwarded}
+        headers["user-agent"] = user_agent()
+        headers["accept-encoding"] = "identity"  # what is compressed cannot be read as it arrives
+        headers |= self._fixed
+        headers |= {name.lower(): value for name, value in set_by_hooks.items()}
+        headers |= credential
+        return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+
+
+@functools.cache
+def user_agent() -> str:
+    """How the package introduces itself to servers."""
+    return f"responses-asgi/{version('responses-asgi')}"
+
+
+def by_name(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Headers by lower-case name; repeated ones joined as RFC 9110, 5.3 says."""
+    found: dict[str, str] = {}
+    for raw_name, raw_value in headers:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        found[name] = f"{found[name]}, {value}" if name in found else value
+    return found
+
+
+def answer_headers(
+    headers: Iterable[tuple[bytes, bytes]], *, decoded: bool, retried: bool
+) -> list[tuple[bytes, bytes]]:
+    """The headers of the upstream's answer as they are sent on.
+
+    `decoded`: the body's encoding was undone. `retried`: the request was sent more than once; a client that
+    retried on top of that would multiply the load, so it is told not to.
+    """
+    received = [(name.decode("latin-1").lower(), value) for name, value in headers]
+    left_out = set(NOT_RETURNED)
+    for name, value in received:
+        if name == "connection":
+            left_out.update(token.strip().lower() for token in value.decode("latin-1").split(","))
+    if decoded:
+        left_out |= {"content-encoding", "content-length"}
+    if retried:
+        left_out.add("x-should-retry")
+    kept = [(name.encode("latin-1"), value) for name, value in received if name not in left_out]
+    return [*kept, (b"x-should-retry", b"false")] if retried else kept

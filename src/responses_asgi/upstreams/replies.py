@@ -1,0 +1,45 @@
+"""The small ASGI answers that the package's own upstream apps give themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+from responses_asgi.errors import APIError
+from responses_asgi.types.asgi import Receive, Send
+from responses_asgi.types.json import dumps
+
+__all__ = ["deny_websocket", "send_error", "send_json", "serve_lifespan"]
+
+Headers = Iterable[tuple[bytes, bytes]]
+
+
+async def send_json(send: Send, document: Any, *, status: int = 200, headers: Headers = ()) -> None:
+    """Send one whole JSON answer."""
+    body = dumps(document)
+    own = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": [*own, *headers]})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def send_error(send: Send, error: APIError, *, headers: Headers = ()) -> None:
+    """Send an error as its HTTP status and OpenAI's error body."""
+    named = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in error.headers.items()]
+    await send_json(send, error.body(), status=error.status, headers=[*named, *headers])
+
+
+async def deny_websocket(receive: Receive, send: Send) -> None:
+    """Refuse a WebSocket before it opens; servers answer HTTP 403."""
+    await receive()
+    await send({"type": "websocket.close", "code": 1008, "reason": "no WebSocket here"})
+
+
+async def serve_lifespan(
+    receive: Receive, send: Send, stop: Callable[[], Awaitable[None]] | None = None
+) -> None:
+    """Take part in the server's start and stop; `stop` runs before the end of the stop is told."""
+    while (await receive())["type"] == "lifespan.startup":
+        await send({"type": "lifespan.startup.complete"})
+    if stop is not None:
+        await stop()
+    await send({"type": "lifespan.shutdown.complete"})

@@ -1,0 +1,175 @@
+"""Where a request goes: from the path the app was called with to the URL of the server behind it.
+
+1. The base URL is the operator's; a client decides on nothing but the endpoint below it and the query.
+2. What the client put before the endpoint (`/v1`, `/openai/v1`, `/openai/deployments/x`) is cut off.
+3. A path that could lead out of the base (`..`, `//`, also percent-encoded) is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+from urllib.parse import SplitResult, quote, unquote, urlsplit
+
+from responses_asgi.errors import ConfigurationError, InvalidRequestError
+from responses_asgi.profiles import PROFILES, Profile, profile_for
+from responses_asgi.types.asgi import Scope
+
+__all__ = ["AzureTarget", "Endpoint", "Target", "URLTarget", "endpoint_of", "target_for"]
+
+# What of Azure's classic API lies under a deployment; the rest lies directly under /openai.
+# Source: https://learn.microsoft.com/azure/ai-services/openai/reference, and the OpenAI SDK's AzureOpenAI.
+DEPLOYMENT_ENDPOINTS = frozenset(
+    {
+        "chat/completions",
+        "completions",
+        "embeddings",
+        "audio/transcriptions",
+        "audio/translations",
+        "audio/speech",
+        "images/generations",
+        "images/edits",
+    }
+)
+
+_CLIENT_PREFIX = re.compile(r"/(?:openai/deployments/(?P<deployment>[^/]+)|openai/v1|openai|v1)(?=/|$)")
+_LEADS_ELSEWHERE = re.compile(r"(?:^|/)\.{1,2}(?:/|$)|//|[\\\x00-\x1f\x7f]")
+_PATH_SAFE = "/:@!$&'()*+,;=~"
+
+
+class Endpoint(NamedTuple):
+    """What is called: `name` without the client's prefix (`chat/completions`), the same percent-encoded,
+    and the deployment that an Azure client named in its path."""
+
+    name: str
+    raw: str
+    deployment: str | None = None
+
+
+def endpoint_of(scope: Scope) -> Endpoint:
+    """The endpoint of an ASGI request, relative to `root_path` and the client's prefix.
+
+    Raises InvalidRequestError for a path that could lead out of the base URL.
+
+    >>> endpoint_of({"path": "/ai/v1/models/llama", "root_path": "/ai"}).name
+    'models/llama'
+    """
+    path: str = scope["path"]
+    raw = (scope.get("raw_path") or b"").decode("latin-1").partition("?")[0]
+    if unquote(raw) != path:  # absent, or left behind by a middleware that rewrote the path
+        raw = quote(path, safe=_PATH_SAFE)
+    root = quote(scope.get("root_path") or "", safe=_PATH_SAFE).rstrip("/")
+    if raw == root or raw.startswith(root + "/"):
+        raw = raw[len(root) :]
+    prefix = _CLIENT_PREFIX.match(raw)
+    rest = raw[prefix.end() :] if prefix else raw
+    name = unquote(rest)
+    if _LEADS_ELSEWHERE.search(name) or _LEADS_ELSEWHERE.search(unquote(name)):
+        raise InvalidRequestError("the path has segments that are not allowed", code="invalid_path")
+    deployment = prefix["deployment"] if prefix else None
+    return Endpoint(name.strip("/"), rest.lstrip("/"), unquote(deployment) if deployment else None)
+
+
+class Target(Protocol):
+    """Knows the URL of each endpoint of one server."""
+
+    @property
+    def azure(self) -> bool:
+        """Whether keys go into the `api-key` header."""
+
+    def needs_model(self, endpoint: Endpoint) -> bool:
+        """Whether `url` needs to know the model that the request's body names."""
+
+    def url(self, endpoint: Endpoint, query: str, model: str | None = None) -> str:
+        """The URL to ask; raises InvalidRequestError when the model is needed and missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class URLTarget:
+    """A server whose endpoints all lie under one base URL; `base` has no slash at its end."""
+
+    base: str
+    azure: bool = False
+
+    def needs_model(self, endpoint: Endpoint) -> bool:
+        """Never: the model stands in the body alone."""
+        return False
+
+    def url(self, endpoint: Endpoint, query: str, model: str | None = None) -> str:
+        """The base, the endpoint and the client's query without an Azure client's `api-version`."""
+        return _with_query(f"{self.base}/{endpoint.raw}", _without_version(query))
+
+
+@dataclass(frozen=True, slots=True)
+class AzureTarget:
+    """Azure OpenAI's classic API: deployments in the path, `api-version` in the query."""
+
+    base: str
+    api_version: str
+    deployment: str | None = None
+    azure: bool = True
+
+    def needs_model(self, endpoint: Endpoint) -> bool:
+        """Where the deployment is part of the path and none is configured."""
+        return self.deployment is None and endpoint.name in DEPLOYMENT_ENDPOINTS
+
+    def url(self, endpoint: Endpoint, query: str, model: str | None = None) -> str:
+        """The deployment is the configured one, else the body's model, else that of the client's path."""
+        parameters = [*_without_version(query), f"api-version={quote(self.api_version, safe='')}"]
+        if endpoint.name not in DEPLOYMENT_ENDPOINTS:
+            return _with_query(f"{self.base}/openai/{endpoint.raw}", parameters)
+        deployment = self.deployment or model or endpoint.deployment
+        if not deployment:
+            raise InvalidRequestError("the request names no model, and no deployment is set", param="model")
+        path = f"{self.base}/openai/deployments/{quote(deployment, safe='')}/{endpoint.raw}"
+        return _with_query(path, parameters)
+
+
+def target_for(
+    base_url: str, *, profile: Profile, api_version: str | None = None, deployment: str | None = None
+) -> Target:
+    """Read a base URL as people write it; raises ConfigurationError when it is none.
+
+    A URL that names only a host gets the path its API has there, `/v1` unless known otherwise; a URL with a
+    path keeps it. With `api_version` the target is Azure's classic API.
+    """
+    split = _split(base_url)
+    host = split.hostname or ""
+    of_host = profile_for(None, host)
+    azure = "azure" in (profile.name, of_host.name)
+    path = split.path.rstrip("/").removesuffix("/chat/completions")
+    site = f"{split.scheme}://{split.netloc}"
+    if api_version is not None:
+        return AzureTarget(site + path.removesuffix("/openai"), api_version, deployment)
+    if deployment is not None:
+        raise ConfigurationError("deployment needs api_version: only Azure's classic API has deployments")
+    if not path:
+        # Not the chosen profile's path: DeepSeek's model on a vLLM here lies where vLLM has it.
+        path = PROFILES["azure"].base_path if azure else of_host.base_path
+    return URLTarget(site + path, azure)
+
+
+def _split(base_url: str) -> SplitResult:
+    try:
+        split = urlsplit(base_url.strip())
+        split.port  # noqa: B018 - reading it checks it
+    except ValueError as error:
+        raise ConfigurationError(f"base_url is not a URL: {error}") from None
+    if split.scheme not in ("http", "https") or not split.hostname:
+        raise ConfigurationError("base_url must start with http:// or https:// and name a host")
+    if split.username is not None or split.password is not None:
+        raise ConfigurationError("base_url must not hold a user name or password; use api_key or headers")
+    if split.query or split.fragment:
+        raise ConfigurationError("base_url must not have a query; Azure's api-version goes into api_version")
+    if _LEADS_ELSEWHERE.search(unquote(split.path)):
+        raise ConfigurationError("the path of base_url has segments that are not allowed")
+    return split
+
+
+def _without_version(query: str) -> list[str]:
+    return [part for part in query.split("&") if part and part.partition("=")[0] != "api-version"]
+
+
+def _with_query(url: str, parameters: list[str]) -> str:
+    return f"{url}?{'&'.join(parameters)}" if parameters else url

@@ -18,7 +18,7 @@ __all__ = ["PROFILES", "PROFILE_ALIASES", "Profile", "profile_for"]
 
 ReasoningField = Literal["reasoning_content", "reasoning", "reasoning_details", "thinking"]
 
-# What only OpenAI itself is known to take; several servers answer 400 or 422 to a field they do not know.
+# Fields of requests, messages and parts that only OpenAI is known to take; unknown ones are often a 400.
 OPENAI_ONLY = frozenset(
     {
         "metadata",
@@ -27,6 +27,7 @@ OPENAI_ONLY = frozenset(
         "prompt_cache_key",
         "prompt_cache_options",
         "prompt_cache_retention",
+        "refusal",
         "safety_identifier",
         "service_tier",
         "verbosity",
@@ -156,7 +157,7 @@ _ROWS = (
         base_path="/openai/v1",
         think_tags=True,
         token_limit_field="max_completion_tokens",
-        withheld=OPENAI_ONLY - {"metadata", "prompt_cache_key", "service_tier", "verbosity"},
+        withheld=OPENAI_ONLY - {"metadata", "prompt_cache_key", "refusal", "service_tier", "verbosity"},
     ),
     # `reasoning` is read back, `reasoning_content` no longer: vllm-project/vllm#38488,
     # chat-vllm-d1edbcabe604-7887f4. <think> without a reasoning parser: chat-vllm-440d2fa92833-d391f2.
@@ -359,12 +360,10 @@ PROFILES: dict[str, Profile] = {row.name: row for row in _ROWS}
 
 PROFILE_ALIASES: dict[str, str] = {
     "alibaba": "qwen",
-    "dashscope": "qwen",
     "gemini-compat": "gemini",
     "google": "gemini",
     "kimi": "moonshot",
     "llama.cpp": "llamacpp",
-    "lm-studio": "lmstudio",
     "mistralrs": "generic",
     "vercel": "vercel-gateway",
 }

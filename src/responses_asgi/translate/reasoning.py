@@ -76,7 +76,7 @@ def _detail_text(entry: JSON) -> str | None:
 def give_back(
     message: JSON, thoughts: Sequence[tuple[str, JSON]], *, profile: Profile, losses: Losses
 ) -> None:
-    """Put the reasoning items of a turn (with their paths) onto its assistant message, as the profile has it."""
+    """Put the reasoning items of a turn, given with their paths, onto its assistant message."""
     field = profile.reasoning_field
     if field is None:
         for path, _ in thoughts:
@@ -107,7 +107,9 @@ def _give_back_thinking(message: JSON, details: list[JSON], text: str) -> None:
         details = [{"type": "thinking", "thinking": [{"type": "text", "text": text}]}]
     if details:
         said = message.get("content")
-        message["content"] = [*details, *([{"type": "text", "text": said}] if said else [])]
+        if not isinstance(said, list):
+            said = [{"type": "text", "text": said}] if said else []
+        message["content"] = [*details, *said]
 
 
 def chat_reasoning(reasoning: Any, *, profile: Profile, losses: Losses) -> JSON:

@@ -1,0 +1,214 @@
+"""A Responses create body -> the Chat Completions body that asks the same.
+
+Every field is in one of the tables below or has its own rule; a field in none of them is the client's own
+extension and is carried. What a table or rule does not carry is reported or refused, never just left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from responses_asgi.errors import InvalidRequestError
+from responses_asgi.loss import Losses
+from responses_asgi.profiles import Profile
+from responses_asgi.translate.content import chat_response_format
+from responses_asgi.translate.messages import chat_messages
+from responses_asgi.translate.reasoning import chat_reasoning
+from responses_asgi.translate.tools import chat_tool_choice, chat_tools
+from responses_asgi.types.json import JSON
+
+__all__ = ["CARRIED", "DROPPED", "REJECTED", "to_chat_request"]
+
+# Fields of the same name and meaning in Chat Completions.
+CARRIED = (
+    "temperature",
+    "top_p",
+    "presence_penalty",
+    "frequency_penalty",
+    "metadata",
+    "service_tier",
+    "user",
+    "safety_identifier",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "prompt_cache_options",
+    "moderation",
+)
+
+# Fields without a Chat counterpart that only refine the request: field -> why it is left out.
+DROPPED: dict[str, str] = {
+    "access_programs": "Chat Completions has no access programs",
+    "client_metadata": "Chat Completions has no such field",
+    "comparison_response_id": "Chat Completions has no cache diagnostics",
+    "context_management": "Chat Completions does not manage the context",
+    "image": "Chat Completions has no image settings",
+    "max_tool_calls": "it limits hosted tools, of which none are run",
+    "prewarm": "Chat Completions has no cache warm-up",
+}
+
+# Fields that ask for something this service does not have: field -> (code, what is missing).
+REJECTED: dict[str, tuple[str, str]] = {
+    "previous_response_id": (
+        "previous_response_not_found",
+        "this service keeps no responses; send the whole conversation as `input`",
+    ),
+    "conversation": (
+        "unsupported_parameter",
+        "this service keeps no conversations; send the whole conversation as `input`",
+    ),
+    "background": ("unsupported_parameter", "this service does not run responses in the background"),
+    "prompt": ("unsupported_parameter", "this service has no stored prompts"),
+}
+
+# Fields with a rule of their own below; everything else that is in no table is carried.
+_RULED = frozenset(
+    {
+        "model",
+        "input",
+        "instructions",
+        "messages",
+        "tools",
+        "tool_choice",
+        "parallel_tool_calls",
+        "reasoning",
+        "text",
+        "include",
+        "top_logprobs",
+        "max_output_tokens",
+        "store",
+        "stream",
+        "stream_options",
+        "truncation",
+        "n",
+    }
+)
+
+# prompt_cache_options keys that Chat Completions lacks.
+_CACHE_OPTIONS_ONLY_HERE = ("comparison_response_id", "prewarm")
+
+LOGPROBS_INCLUDE = "message.output_text.logprobs"
+ENCRYPTED_INCLUDE = "reasoning.encrypted_content"
+
+
+def to_chat_request(body: JSON, *, profile: Profile, losses: Losses, items: Sequence[JSON] = ()) -> JSON:
+    """The Chat Completions body for a validated Responses body; `items` of earlier rounds follow its input.
+
+    `body` is not changed. What is dropped, clamped or emulated goes into `losses`. Raises InvalidRequestError,
+    with the exact path, for what can be neither carried nor left out.
+
+    >>> from responses_asgi.profiles import profile_for
+    >>> to_chat_request({"model": "m", "input": "Hi"}, profile=profile_for("generic"), losses=Losses())
+    {'model': 'm', 'messages': [{'role': 'user', 'content': 'Hi'}]}
+    """
+    _refuse_state(body)
+    chat: JSON = {} if body.get("model") is None else {"model": body["model"]}
+    chat["messages"] = chat_messages(body, items, profile=profile, losses=losses)
+    chat |= _tools(body, profile, losses)
+    chat |= _output(body, profile, losses)
+    chat |= _logprobs(body)
+    chat |= {name: body[name] for name in CARRIED if body.get(name) is not None}
+    chat |= _stream(body, profile, losses)
+    _report_left_out(body, losses)
+    _keep_back(chat, profile, losses)
+    tables = _RULED | DROPPED.keys() | REJECTED.keys()
+    extra = {name: body[name] for name in body if name not in tables and body[name] is not None}
+    return {**extra, **chat}
+
+
+def _refuse_state(body: JSON) -> None:
+    for name, (code, reason) in REJECTED.items():
+        if body.get(name):
+            raise InvalidRequestError(f"'{name}' cannot be honoured: {reason}.", param=name, code=code)
+
+
+def _tools(body: JSON, profile: Profile, losses: Losses) -> JSON:
+    tools = chat_tools(body, profile=profile, losses=losses)
+    choice, tools = chat_tool_choice(body.get("tool_choice"), tools, profile=profile, losses=losses)
+    if not tools:
+        return {}
+    chat: JSON = {"tools": list(tools.values())}
+    if choice is not None:
+        chat["tool_choice"] = choice
+    if body.get("parallel_tool_calls") is not None:
+        chat["parallel_tool_calls"] = body["parallel_tool_calls"]
+    return chat
+
+
+def _output(body: JSON, profile: Profile, losses: Losses) -> JSON:
+    """Length, form and effort of the answer."""
+    chat: JSON = {}
+    if body.get("max_output_tokens") is not None:
+        chat[profile.token_limit_field] = body["max_output_tokens"]
+    text = body.get("text") or {}
+    format = chat_response_format(text.get("format"), profile=profile, losses=losses)
+    if format is not None:
+        chat["response_format"] = format
+    if text.get("verbosity") is not None:
+        chat["verbosity"] = text["verbosity"]
+    for key in text:
+        if key not in ("format", "verbosity"):
+            losses.report(f"text.{key}", "dropped", "Chat Completions has no such property")
+    return chat | chat_reasoning(body.get("reasoning"), profile=profile, losses=losses)
+
+
+def _logprobs(body: JSON) -> JSON:
+    """Log probabilities are asked for by count, by `include`, or by both."""
+    count = body.get("top_logprobs")
+    chat: JSON = {} if count is None else {"top_logprobs": count}
+    if count is not None or LOGPROBS_INCLUDE in (body.get("include") or ()):
+        chat["logprobs"] = True
+    return chat
+
+
+def _stream(body: JSON, profile: Profile, losses: Losses) -> JSON:
+    for key, value in (body.get("stream_options") or {}).items():
+        if value:
+            losses.report(f"stream_options.{key}", "dropped", "the stream is made here, without it")
+    if body.get("stream") is None:
+        return {}
+    if body["stream"] and profile.stream_usage:
+        return {"stream": True, "stream_options": {"include_usage": True}}
+    return {"stream": body["stream"]}
+
+
+def _report_left_out(body: JSON, losses: Losses) -> None:
+    for name, reason in DROPPED.items():
+        if body.get(name) is not None:
+            losses.report(name, "dropped", reason)
+    if body.get("store"):
+        losses.report("store", "dropped", "this service keeps no responses")
+    if body.get("truncation") not in (None, "disabled"):
+        losses.report(
+            "truncation", "dropped", "the upstream decides what happens to a context that is too long"
+        )
+    if body.get("messages") is not None:
+        losses.report("messages", "dropped", "the messages are made from `input`")
+    if body.get("n") not in (None, 1):
+        losses.report("n", "clamped", "a response has one answer")
+    for i, name in enumerate(body.get("include") or ()):
+        if name == ENCRYPTED_INCLUDE:
+            losses.report(f"include[{i}]", "emulated", "encrypted only where the upstream's reasoning is")
+        elif name != LOGPROBS_INCLUDE:
+            losses.report(f"include[{i}]", "dropped", f"{name!r} belongs to a tool the service does not run")
+
+
+# Chat field -> where it stands in a Responses body, where the names differ.
+_RESPONSES_PATHS = {"verbosity": "text.verbosity", "logprobs": "include"}
+
+
+def _keep_back(chat: JSON, profile: Profile, losses: Losses) -> None:
+    """Take out what the profile does not send, and what Chat Completions lacks within carried fields."""
+    options: Any = chat.get("prompt_cache_options")
+    for key in _CACHE_OPTIONS_ONLY_HERE:
+        if options and options.get(key) is not None:
+            losses.report(f"prompt_cache_options.{key}", "dropped", DROPPED[key])
+            chat["prompt_cache_options"] = options = {k: v for k, v in options.items() if k != key}
+    withheld = profile.withheld
+    if any(name in chat for name in profile.thinking_on):
+        withheld |= profile.thinking_withheld
+    for name in sorted(withheld & chat.keys()):
+        if name != "logprobs" or "top_logprobs" not in chat:
+            losses.report(_RESPONSES_PATHS.get(name, name), "dropped", f"{profile.name} does not take it")
+    for name in withheld & chat.keys():
+        del chat[name]

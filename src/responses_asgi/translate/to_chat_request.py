@@ -87,6 +87,8 @@ _RULED = frozenset(
 # prompt_cache_options keys that Chat Completions lacks.
 _CACHE_OPTIONS_ONLY_HERE = ("comparison_response_id", "prewarm")
 
+TIERS_ONLY_HERE = frozenset({"ultrafast"})
+
 LOGPROBS_INCLUDE = "message.output_text.logprobs"
 ENCRYPTED_INCLUDE = "reasoning.encrypted_content"
 
@@ -94,8 +96,8 @@ ENCRYPTED_INCLUDE = "reasoning.encrypted_content"
 def to_chat_request(body: JSON, *, profile: Profile, losses: Losses, items: Sequence[JSON] = ()) -> JSON:
     """The Chat Completions body for a validated Responses body; `items` of earlier rounds follow its input.
 
-    `body` is not changed. What is dropped, clamped or emulated goes into `losses`. Raises InvalidRequestError,
-    with the exact path, for what can be neither carried nor left out.
+    `body` is not changed. What is dropped, clamped or emulated goes into `losses`. Raises
+    InvalidRequestError, with the exact path, for what can be neither carried nor left out.
 
     >>> from responses_asgi.profiles import profile_for
     >>> to_chat_request({"model": "m", "input": "Hi"}, profile=profile_for("generic"), losses=Losses())
@@ -107,10 +109,10 @@ def to_chat_request(body: JSON, *, profile: Profile, losses: Losses, items: Sequ
     chat |= _tools(body, profile, losses)
     chat |= _output(body, profile, losses)
     chat |= _logprobs(body)
-    chat |= {name: body[name] for name in CARRIED if body.get(name) is not None}
+    chat |= {name: body[name] for name in CARRIED if body.get(name) not in (None, {})}
     chat |= _stream(body, profile, losses)
     _report_left_out(body, losses)
-    _keep_back(chat, profile, losses)
+    _keep_back(chat, body, profile, losses)
     tables = _RULED | DROPPED.keys() | REJECTED.keys()
     extra = {name: body[name] for name in body if name not in tables and body[name] is not None}
     return {**extra, **chat}
@@ -193,22 +195,27 @@ def _report_left_out(body: JSON, losses: Losses) -> None:
             losses.report(f"include[{i}]", "dropped", f"{name!r} belongs to a tool the service does not run")
 
 
-# Chat field -> where it stands in a Responses body, where the names differ.
-_RESPONSES_PATHS = {"verbosity": "text.verbosity", "logprobs": "include"}
-
-
-def _keep_back(chat: JSON, profile: Profile, losses: Losses) -> None:
+def _keep_back(chat: JSON, body: JSON, profile: Profile, losses: Losses) -> None:
     """Take out what the profile does not send, and what Chat Completions lacks within carried fields."""
     options: Any = chat.get("prompt_cache_options")
     for key in _CACHE_OPTIONS_ONLY_HERE:
         if options and options.get(key) is not None:
             losses.report(f"prompt_cache_options.{key}", "dropped", DROPPED[key])
             chat["prompt_cache_options"] = options = {k: v for k, v in options.items() if k != key}
+    if chat.get("service_tier") in TIERS_ONLY_HERE:
+        losses.report("service_tier", "dropped", f"Chat Completions has no tier {chat.pop('service_tier')!r}")
     withheld = profile.withheld
-    if any(name in chat for name in profile.thinking_on):
+    if profile.thinking_on and profile.thinking_on.keys() <= chat.keys():
         withheld |= profile.thinking_withheld
     for name in sorted(withheld & chat.keys()):
-        if name != "logprobs" or "top_logprobs" not in chat:
-            losses.report(_RESPONSES_PATHS.get(name, name), "dropped", f"{profile.name} does not take it")
-    for name in withheld & chat.keys():
         del chat[name]
+        for path in _asked_by(name, body):
+            losses.report(path, "dropped", f"{profile.name} does not take {name}")
+
+
+def _asked_by(name: str, body: JSON) -> list[str]:
+    """The paths in the Responses body that asked for a Chat field."""
+    if name == "logprobs":
+        include = body.get("include") or []
+        return [f"include[{i}]" for i, entry in enumerate(include) if entry == LOGPROBS_INCLUDE]
+    return ["text.verbosity" if name == "verbosity" else name]

@@ -346,4 +346,6 @@ def _shown(value: object) -> str:
     if value is None:
         return "null"
     text = dumps(value).decode()
-    return f"{_KINDS.get(type(value), 'the value')} {text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + '...'}"
+    if len(text) > MAX_SHOWN:
+        text = f"{text[:MAX_SHOWN]}..."
+    return f"{_KINDS.get(type(value), 'the value')} {text}"

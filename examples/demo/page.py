@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterable
-from itertools import zip_longest
 
 __all__ = ["Page"]
 
@@ -20,6 +18,7 @@ class Page:
     def __init__(self) -> None:
         self.colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
         self.width = min(shutil.get_terminal_size((110, 24)).columns, 120)
+        self.promises = 0
         self.problems: list[str] = []
 
     def paint(self, text: str, *styles: str) -> str:
@@ -57,6 +56,7 @@ class Page:
         """Say whether a promise holds; one that does not makes the demo fail."""
         mark = self.paint("✓", "green") if holds else self.paint("✗", "red", "bold")
         self.line(f"   {mark} {promise}")
+        self.promises += 1
         if not holds:
             self.problems.append(promise)
 
@@ -65,16 +65,20 @@ class Page:
         half = self._half()
         self.line("   " + self.paint(left.ljust(half), "dim") + self.paint("│ " + right, "dim"))
 
-    def row(self, left: Iterable[str], right: Iterable[str]) -> None:
+    def row(self, chunk: str | None, events: list[str]) -> None:
         """What went in, and all that came out because of it."""
         half, bar = self._half(), self.paint("│", "dim")
-        for one, other in zip_longest(left, right, fillvalue=""):
-            rest = self._cut(other, self.width - half - 6)
-            style = "red" if rest.startswith(("error", "failed")) else "green"
-            head, _, tail = rest.partition(" ")
-            self.line(
-                f"   {self._cut(one, half - 1).ljust(half)}{bar} {self.paint(head, style)} {tail}".rstrip()
-            )
+        for number, event in enumerate(events or [""]):
+            left = "" if number else (chunk or "(the answer begins)")
+            kind, _, detail = self._cut(event, self.width - half - 6).partition(" ")
+            style = "red" if kind in ("error", "failed") else "green"
+            said = self._cut(left, half - 1).ljust(half)
+            self.line(f"   {said}{bar} {self.paint(kind, style)} {detail}".rstrip())
+
+    def left_out(self, count: int) -> None:
+        """A row that stands for more of the same."""
+        said = f"   … {count} more like these"
+        self.line(self.paint(said.ljust(self._half() + 3) + "│ …", "dim"))
 
     def _half(self) -> int:
         return self.width * 2 // 5

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any, NamedTuple
 
+from examples.demo.page import Page
 from responses_asgi.sse import SSEDecoder
 
-__all__ = ["Row", "Tap", "rows", "say_chunk", "say_event"]
+__all__ = ["Tap", "print_side_by_side"]
 
 
 class Row(NamedTuple):
@@ -37,35 +38,36 @@ class Tap:
         await self.app(scope, receive, noting)
 
 
-def rows(log: list[tuple[str, str]]) -> Iterator[Row]:
+def print_side_by_side(page: Page, log: list[tuple[str, str]]) -> None:
+    """Each chunk beside its events; of a run of rows of one kind only the first two."""
+    page.columns("Chat chunks in", "Responses events out")
+    for _, run in groupby(_rows(log), key=_kinds):
+        same = list(run)
+        shown = same if len(same) <= 3 else same[:2]
+        for row in shown:
+            page.row(*row)
+        if shown is not same:
+            page.left_out(len(same) - 2)
+
+
+def _rows(log: list[tuple[str, str]]) -> Iterator[Row]:
     """Put each chunk beside its events. The bridge pushes, so the events follow their chunk in the log."""
     row = Row(None, [])
     for side, data in log:
         if side == "in":
             if row.chunk or row.events:
                 yield row
-            row = Row(say_chunk(data), [])
+            row = Row(_say_chunk(data), [])
         else:
-            row.events.append(say_event(data))
+            row.events.append(_say_event(data))
     yield row
-
-
-def folded(table: list[Row]) -> Iterator[Row | int]:
-    """The table with runs of rows of one kind cut to the first two; a number says how many are left out."""
-    for _, run in groupby(table, key=_kinds):
-        same = list(run)
-        yield from same[:2]
-        if len(same) > 3:
-            yield len(same) - 2
-        else:
-            yield from same[2:]
 
 
 def _kinds(row: Row) -> tuple[str, ...]:
     return tuple(text.partition(" ")[0] for text in (row.chunk or "", *row.events))
 
 
-def say_chunk(data: str) -> str:
+def _say_chunk(data: str) -> str:
     """A Chat chunk in a few words."""
     if data == "[DONE]":
         return data
@@ -95,7 +97,7 @@ def _say_call(call: dict[str, Any]) -> str:
     )
 
 
-def say_event(data: str) -> str:
+def _say_event(data: str) -> str:
     """A Responses event in a few words."""
     if data == "[DONE]":
         return data

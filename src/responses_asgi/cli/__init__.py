@@ -1,0 +1,34 @@
+"""The command line: `responses-asgi serve` puts the bridge in front of one Chat Completions server."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from responses_asgi.cli import serve
+from responses_asgi.errors import ResponsesASGIError
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status: 0 well, 1 a set-up that cannot work, 2 wrong usage.
+
+    `arguments` are those of the command line without the program's name; None: those of this process.
+    """
+    parser = argparse.ArgumentParser(
+        prog="responses-asgi",
+        description="Serve OpenAI Responses clients from anything that speaks Chat Completions.",
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version('responses-asgi')}")
+    commands = parser.add_subparsers(title="commands", dest="command", required=True)
+    serve.add_parser(commands)
+    options = parser.parse_args(arguments)
+    try:
+        serve.run(options)
+    except ResponsesASGIError as error:
+        print(f"responses-asgi: {error}", file=sys.stderr)
+        return 1
+    return 0

@@ -1,0 +1,87 @@
+"""`responses-asgi serve`: one Chat Completions server, offered to Responses clients on a port."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from typing import TYPE_CHECKING, get_args
+
+from responses_asgi.errors import MissingExtraError
+from responses_asgi.profiles import PROFILES
+from responses_asgi.translate.translator import Dialect
+
+if TYPE_CHECKING:
+    from responses_asgi.middleware import ResponsesMiddleware
+
+__all__ = ["add_parser", "application", "run"]
+
+GRACEFUL_SECONDS = 30
+"""How long open streams may go on after a stop signal; uvicorn by itself would wait for ever."""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `serve` and its options to the command line."""
+    parser = commands.add_parser(
+        "serve",
+        help="serve Responses clients from one Chat server",
+        description="Serve /v1/responses from a server that speaks Chat Completions.",
+    )
+    parser.add_argument(
+        "--upstream", required=True, metavar="URL", help="the server's base URL, with or without /v1"
+    )
+    parser.add_argument(
+        "--profile",
+        choices=sorted(PROFILES),
+        metavar="NAME",
+        help=f"how the server departs from OpenAI (default: by host name): {', '.join(sorted(PROFILES))}",
+    )
+    parser.add_argument(
+        "--model", metavar="NAME", help="the model asked for upstream (default: the client's)"
+    )
+    parser.add_argument(
+        "--api-key-env", metavar="VARIABLE", help="the environment variable that holds the server's key"
+    )
+    parser.add_argument(
+        "--credentials",
+        choices=("own", "forward", "forward_or_own"),
+        default="own",
+        help="whose key goes upstream: the one given here, or the client's (default: own)",
+    )
+    parser.add_argument("--dialect", choices=get_args(Dialect), default="openai", help="default: openai")
+    parser.add_argument("--strict", action="store_true", help="refuse what cannot be carried, with a 400")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    parser.add_argument("--port", type=int, default=8000, help="port to listen on (default: 8000)")
+    parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
+
+
+def application(options: argparse.Namespace) -> ResponsesMiddleware:
+    """The ASGI app that the options describe. Raises ConfigurationError when they cannot work together."""
+    from responses_asgi.middleware import ResponsesMiddleware
+    from responses_asgi.upstreams.upstream import Upstream
+
+    upstream = Upstream.http(
+        options.upstream,
+        profile=options.profile,
+        model=options.model,
+        api_key_env=options.api_key_env,
+        credentials=options.credentials,
+    )
+    return ResponsesMiddleware(upstream, dialect=options.dialect, strict=options.strict)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Serve until stopped. Raises MissingExtraError without uvicorn."""
+    try:
+        import uvicorn
+    except ImportError:
+        raise MissingExtraError("serve", "server") from None
+    app = application(options)
+    logging.basicConfig(format="%(levelname)s: %(name)s: %(message)s")
+    logging.getLogger("responses_asgi").setLevel(options.log_level.upper())
+    uvicorn.run(
+        app,
+        host=options.host,
+        port=options.port,
+        log_level=options.log_level,
+        timeout_graceful_shutdown=GRACEFUL_SECONDS,
+    )

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import builtins
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openai import OpenAI
+
+from examples.serving import uvicorn
+from responses_asgi.cli import main
+
+COMMAND = [sys.executable, "-m", "responses_asgi"]
+
+
+@contextmanager
+def serving(log: Path, *options: str) -> Iterator[str]:
+    """Run `serve` as a process of its own, on a free port, and yield its base URL."""
+    with log.open("wb") as out:
+        process = subprocess.Popen([*COMMAND, "serve", "--port", "0", *options], stdout=out, stderr=out)
+    try:
+        deadline = time.monotonic() + 30
+        while not (found := re.search(r"running on (http://\S+)", log.read_text())):
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.05)
+        yield found.group(1)
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def test_serve_bridges_a_chat_server(tmp_path: Path) -> None:
+    with (
+        uvicorn("examples.fastapi_app.main:app") as chat_server,
+        serving(
+            tmp_path / "log", "--upstream", chat_server, "--credentials", "forward", "--model", "house"
+        ) as bridge,
+        OpenAI(base_url=f"{bridge}/v1", api_key="anybody", max_retries=0) as client,
+    ):
+        response = client.responses.create(model="any", input="Where is A-1001?")
+    assert response.output_text == "Order A-1001 (1 x Moka pot to Oslo) is delivered."
+    assert response.model == "house"
+
+
+def test_help_names_the_command_and_its_options() -> None:
+    overview = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, check=True)
+    serve = subprocess.run([*COMMAND, "serve", "--help"], capture_output=True, text=True, check=True)
+    assert "serve" in overview.stdout
+    assert "--upstream URL" in serve.stdout
+    assert "deepseek" in serve.stdout
+
+
+def test_wrong_usage_ends_with_status_2(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["serve"])
+    assert caught.value.code == 2
+    assert "--upstream" in capsys.readouterr().err
+
+
+def test_a_set_up_that_cannot_work_ends_with_status_1_and_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_SUCH_KEY", raising=False)
+    assert main(["serve", "--upstream", "http://127.0.0.1:9", "--api-key-env", "NO_SUCH_KEY"]) == 1
+    said = capsys.readouterr().err
+    assert "NO_SUCH_KEY" in said
+    assert said.count("\n") == 1
+
+
+def test_without_uvicorn_the_extra_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real_import = builtins.__import__
+
+    def without_uvicorn(name: str, *rest: Any, **options: Any) -> Any:
+        if name == "uvicorn":
+            raise ImportError(name)
+        return real_import(name, *rest, **options)
+
+    monkeypatch.setattr(builtins, "__import__", without_uvicorn)
+    assert main(["serve", "--upstream", "http://127.0.0.1:9"]) == 1
+    assert "responses-asgi[server]" in capsys.readouterr().err
+
+
+def test_the_installed_command_is_this_one() -> None:
+    command = Path(sys.executable).parent / "responses-asgi"
+    if not os.access(command, os.X_OK):
+        pytest.skip("the package is not installed with its command here")
+    told = subprocess.run([command, "--version"], capture_output=True, text=True, check=True)
+    assert re.fullmatch(r"responses-asgi \d+\.\d+\.\d+\S*\n", told.stdout)

@@ -1,0 +1,91 @@
+"""Checked by mypy and pyright, never run: the public names fit together as a user would put them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, assert_type
+
+import httpx
+import httpx2
+from django.core.asgi import get_asgi_application
+from fastapi import FastAPI
+from openai import AsyncOpenAI
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+
+from responses_asgi import (
+    PROFILES,
+    ASGITransport,
+    ChatRequest,
+    ExchangeContext,
+    Profile,
+    Reasoning,
+    ResponsesMiddleware,
+    ToolCall,
+    Upstream,
+)
+from responses_asgi.testing import ScriptedChat, Turn, assert_valid_stream
+
+
+def wrap_fastapi() -> FastAPI:
+    app = FastAPI()
+    app.add_middleware(ResponsesMiddleware)
+    app.add_middleware(ResponsesMiddleware, path="/api/llm/responses", upstream_path="/api/llm/chat", strict=True)
+    app.mount("/local/v1", ResponsesMiddleware(Upstream.http("http://localhost:8000/v1", profile="vllm")))
+    return app
+
+
+def wrap_starlette() -> Starlette:
+    return Starlette(middleware=[Middleware(ResponsesMiddleware, dialect="openresponses", keep_alive=5.0)])
+
+
+def wrap_django() -> ResponsesMiddleware:
+    return ResponsesMiddleware(get_asgi_application())
+
+
+async def words(request: ChatRequest, context: ExchangeContext) -> AsyncIterator[str | Reasoning | ToolCall]:
+    yield Reasoning("hm")
+    yield f"{context.response_id}: {request['model']}"
+    yield ToolCall("get_time", {"zone": "UTC"})
+
+
+def whole(request: dict[str, Any]) -> str:
+    return str(request["model"])
+
+
+def pieces(request: dict[str, Any]) -> Iterator[str]:
+    yield from request["model"]
+
+
+def handlers() -> list[Upstream]:
+    return [Upstream.handler(function) for function in (words, whole, pieces)]
+
+
+def before_upstream(body: dict[str, Any], headers: dict[str, str], context: ExchangeContext) -> None:
+    headers["x-response"] = context.response_id
+
+
+def hooks_and_clients() -> list[Upstream]:
+    return [
+        Upstream.http("http://localhost", client=httpx.AsyncClient(), before_upstream=before_upstream),
+        Upstream.http("http://localhost", client=httpx2.AsyncClient(), set={"seed": 1}, drop=["user"]),
+        Upstream.asgi(FastAPI(), path="/chat", model="house", headers={"x-a": "b"}),
+    ]
+
+
+def profiles() -> Profile:
+    assert_type(PROFILES["generic"], Profile)
+    return PROFILES["generic"]
+
+
+def clients() -> tuple[AsyncOpenAI, httpx.AsyncClient]:
+    app = ResponsesMiddleware(ScriptedChat([Turn([{"choices": []}])]))
+    transport = ASGITransport(app)
+    openai = AsyncOpenAI(http_client=httpx2.AsyncClient(transport=transport))
+    return openai, httpx.AsyncClient(transport=ASGITransport(app))
+
+
+def check(stream: bytes) -> str:
+    final = assert_valid_stream(stream, dialect="openresponses")
+    assert_type(final, dict[str, Any])
+    return str(final["status"])

@@ -127,13 +127,13 @@ class RequestHeaders:
         set_by_hooks: Mapping[str, str],
         credential: Mapping[str, str],
     ) -> list[tuple[bytes, bytes]]:
-        """The headers of one request; later sources win: the client, fixed ones, hooks, the credential."""
+        """The headers of one request; later sources win: the client, its or our credential, the operator."""
         headers = {name: value for name, value in received.items() if name in self._forwarded}
         headers["user-agent"] = user_agent()
         headers["accept-encoding"] = "identity"  # what is compressed cannot be read as it arrives
+        headers |= credential
         headers |= self._fixed
         headers |= {name.lower(): value for name, value in set_by_hooks.items()}
-        headers |= credential
         return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
 
 

@@ -86,11 +86,12 @@ class Relay:
         endpoint = endpoint_of(scope)
         client_headers = by_name(scope["headers"])
         shown = await route.credentials.show(client_headers)
-        own = shown.own or (not shown.headers and route.headers.hold_credential(self._client.headers))
-        if own and not route.passthrough.allows(scope["method"], endpoint):
+        bridged = extension(scope)
+        own = shown.own or route.headers.hold_credential(() if shown.headers else self._client.headers)
+        if own and not bridged and not route.passthrough.allows(scope["method"], endpoint):
             raise _not_passed(scope["method"], endpoint)
         self._headers = route.headers.make(
-            client_headers, set_by_hooks=extension(scope).get("headers") or {}, credential=shown.headers
+            client_headers, set_by_hooks=bridged.get("headers") or {}, credential=shown.headers
         )
         if "content-length" in client_headers and not self._body.complete.is_set():
             self._headers.append((b"content-length", client_headers["content-length"].encode("latin-1")))

@@ -214,7 +214,7 @@ class Upstream:
             forward_headers=forward_headers,
             passthrough=passthrough,
         )
-        return cls(app=app, **_record({**options, "profile": profile}))
+        return cls(app=app, path="/chat/completions", **_record({**options, "profile": profile}))
 
 
 def _record(options: RecordOptions) -> dict[str, Any]:

@@ -260,6 +260,6 @@ class CallItem:
         if kind.type == "function_call":
             done["name"] = self._item["name"]
         self._writer.say(f"{kind.events}.done", done)
-        fields = {name: value for name, value in extra.items() if name not in self._item}
-        item = {**self._item, kind.field: self.arguments, "status": status, **fields}
+        item = {**self._item, kind.field: self.arguments, "status": status}
+        item |= {name: value for name, value in extra.items() if name not in item}
         self._writer.close_item(self.index, item)

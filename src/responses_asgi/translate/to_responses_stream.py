@@ -125,11 +125,7 @@ class ResponsesStream:
     def fail(self, error: APIError) -> list[Event]:
         """Close what is open as incomplete, then say the error and the failed terminal event."""
         self.failure = error
-        try:
-            self._close("incomplete")
-        except UpstreamError:
-            # A call without a name cannot be shown; the first error is the one to tell.
-            self._losses.report("choices[0].tool_calls", "dropped", "a call that was never named")
+        self._close("incomplete")
         self._writer.fail(error)
         return self._writer.take()
 

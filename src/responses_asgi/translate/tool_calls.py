@@ -40,6 +40,11 @@ class Call:
         return self.item.arguments if self.item else "".join(self.held)
 
     @property
+    def says_something(self) -> bool:
+        """Whether anything of the call is known; some servers send empty fragments ahead."""
+        return bool(self.name or self.arguments or self.upstream_id)
+
+    @property
     def is_whole(self) -> bool:
         """Whether nothing more can come: the arguments are a complete JSON document, or there are none."""
         try:
@@ -87,9 +92,10 @@ class ToolCalls:
     def settle(self) -> None:
         """Something else follows: open what still waits for its name, close every call that is complete."""
         for call in self.open:
-            self._open(call)
-            if call.is_whole:
-                self._close(call, "completed")
+            if call.says_something:
+                self._open(call)
+                if call.is_whole:
+                    self._close(call, "completed")
 
     def close(self, status: str, *, last: bool) -> None:
         """The answer is over; `last` tells whether the last call is the item that opened last.
@@ -97,15 +103,24 @@ class ToolCalls:
         With status `incomplete` that call was cut, and so was any other whose arguments are not whole. They
         close in reverse order then, because nothing of a higher index may follow an incomplete item.
         """
+        self._calls = [call for call in self._calls if call.item or call.says_something]
         for call in self.open:
-            self._open(call)
+            if call.name or status == "completed":
+                self._open(call)
+            else:
+                # The answer failed anyhow, and a call without a name cannot be shown.
+                self._losses.report("choices[0].tool_calls", "dropped", "a call that was never named")
+                call.closed = True
         if status == "completed":
             for call in self.open:
                 self._close(call, status)
-        else:
-            for call in reversed(self.open):
-                cut = (last and call is self._calls[-1]) or not call.arguments or not call.is_whole
-                self._close(call, "incomplete" if cut else "completed")
+            return
+        newest = max((call.item.index for call in self._calls if call.item), default=None)
+        for call in sorted(self.open, key=lambda call: call.item.index if call.item else 0, reverse=True):
+            cut = (
+                (last and call.item and call.item.index == newest) or not call.arguments or not call.is_whole
+            )
+            self._close(call, "incomplete" if cut else "completed")
 
     def _take(self, fragment: JSON, whole: bool) -> None:
         kind = "custom" if fragment.get("type") == "custom" or fragment.get("custom") else "function"
@@ -137,7 +152,7 @@ class ToolCalls:
     def _extend(self, call: Call, name: str, arguments: str, extra: JSON) -> None:
         call.extra |= extra
         if name and name != call.name:
-            if call.item or call.held:
+            if call.name and (call.item or call.held):
                 self._losses.report(
                     "choices[0].tool_calls", "dropped", f"{call.name!r} was renamed to {name!r}"
                 )
@@ -161,9 +176,11 @@ class ToolCalls:
         if call.item is None:
             if not call.name:
                 raise UpstreamError("The upstream called a tool without naming it.", status=502)
+            for earlier in self._calls[: self._calls.index(call)]:
+                if earlier.name and earlier.item is None:
+                    self._open(earlier)
             call_id = self._claim(call.upstream_id)
-            kind = CALL_KINDS[call.kind]
-            call.item = CallItem(self._writer, kind, call_id=call_id, name=call.name)
+            call.item = CallItem(self._writer, CALL_KINDS[call.kind], call_id=call_id, name=call.name)
         for piece in call.held:
             call.item.say(piece)
         call.held.clear()

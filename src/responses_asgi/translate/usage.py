@@ -83,7 +83,5 @@ def _details(usage: JSON, *names: str) -> JSON:
 def _whole(value: object) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    try:
-        return int(value)
-    except (OverflowError, ValueError):  # NaN and Infinity
-        return None
+    # Beyond this a JSON number is no longer exact; NaN and Infinity fail the comparison too.
+    return int(value) if abs(value) < 2**53 else None

@@ -1,1 +1,93 @@
-"""x"""
+"""Make any ASGI service speak both OpenAI wire protocols, Chat Completions and Responses.
+
+The names below are the public face, loaded when they are first used: importing the package stays cheap.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from responses_asgi.errors import (
+        APIError,
+        ConfigurationError,
+        InvalidRequestError,
+        MissingExtraError,
+        ResponsesASGIError,
+        UpstreamError,
+    )
+    from responses_asgi.loss import Loss, Losses
+    from responses_asgi.middleware import ResponsesMiddleware
+    from responses_asgi.profiles import PROFILES, Profile
+    from responses_asgi.translate.snapshot import fold
+    from responses_asgi.translate.to_chat_request import to_chat_request
+    from responses_asgi.translate.translator import ResponsesToChat
+    from responses_asgi.transport import ASGITransport
+    from responses_asgi.upstreams.answers import ChatRequest, Finish, Reasoning, Refusal, ToolCall, Usage
+    from responses_asgi.upstreams.context import ExchangeContext
+    from responses_asgi.upstreams.upstream import Upstream
+
+__all__ = [
+    "PROFILES",
+    "APIError",
+    "ASGITransport",
+    "ChatRequest",
+    "ConfigurationError",
+    "ExchangeContext",
+    "Finish",
+    "InvalidRequestError",
+    "Loss",
+    "Losses",
+    "MissingExtraError",
+    "Profile",
+    "Reasoning",
+    "Refusal",
+    "ResponsesASGIError",
+    "ResponsesMiddleware",
+    "ResponsesToChat",
+    "ToolCall",
+    "Upstream",
+    "UpstreamError",
+    "Usage",
+    "__version__",
+    "fold",
+    "to_chat_request",
+]
+
+__version__ = "0.1.0"
+
+# Module -> its public names. The imports above tell type checkers the same.
+_MODULES = {
+    "errors": (
+        "APIError",
+        "ConfigurationError",
+        "InvalidRequestError",
+        "MissingExtraError",
+        "ResponsesASGIError",
+        "UpstreamError",
+    ),
+    "loss": ("Loss", "Losses"),
+    "middleware": ("ResponsesMiddleware",),
+    "profiles": ("PROFILES", "Profile"),
+    "translate.snapshot": ("fold",),
+    "translate.to_chat_request": ("to_chat_request",),
+    "translate.translator": ("ResponsesToChat",),
+    "transport": ("ASGITransport",),
+    "upstreams.answers": ("ChatRequest", "Finish", "Reasoning", "Refusal", "ToolCall", "Usage"),
+    "upstreams.context": ("ExchangeContext",),
+    "upstreams.upstream": ("Upstream",),
+}
+_HOMES = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

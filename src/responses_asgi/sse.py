@@ -62,6 +62,17 @@ class SSEDecoder:
 
     def feed(self, data: bytes) -> list[ServerSentEvent]:
         """The events that `data` completes."""
+        size = len(data)
+        if (
+            data.find(b"\n") == size - 2
+            and data.startswith(b"data: ")
+            and data.endswith(b"\n\n")
+            and not self._pieces
+            and b"\r" not in data
+            and size <= self._max
+        ):
+            self._begun, self._after_cr = True, False
+            return [ServerSentEvent(None, data[6:-2])]
         if self._after_cr and data:
             self._after_cr = False
             data = data.removeprefix(b"\n")

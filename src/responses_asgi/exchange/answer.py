@@ -1,0 +1,163 @@
+"""What the client is told: events as they come or one document at the end, and an error once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+
+from responses_asgi.errors import APIError
+from responses_asgi.exchange.options import Options
+from responses_asgi.loss import LOSS_HEADER, header_value
+from responses_asgi.sinks import Header, JSONSink, Sink, SSESink
+from responses_asgi.translate.translator import Translator
+from responses_asgi.types.asgi import Send
+from responses_asgi.types.events import Event
+from responses_asgi.types.json import JSON
+from responses_asgi.upstreams.context import ExchangeContext
+from responses_asgi.upstreams.replies import send_error
+from responses_asgi.upstreams.upstream import OnEvent
+
+__all__ = ["Answer"]
+
+_EXPOSE = b"access-control-expose-headers"
+
+
+class Answer:
+    """The answer of one exchange; after `closed` nothing more is told."""
+
+    def __init__(
+        self,
+        translator: Translator,
+        send: Send,
+        *,
+        stream: bool,
+        options: Options,
+        context: ExchangeContext,
+        on_event: OnEvent | None = None,
+    ) -> None:
+        self.translator = translator
+        self.closed = False
+        self.began = time.perf_counter()
+        self.first_byte: float | None = None
+        self.ended: float | None = None
+        self._send = send
+        self._stream = stream
+        self._context = context
+        self._on_event = on_event
+        self._begun = False
+        self._loss_headers = _loss_headers(translator) if options.loss_header else []
+        self._sink: Sink = (
+            SSESink(send, keep_alive=options.keep_alive, done=options.dialect == "openresponses")
+            if stream
+            else JSONSink(send, document=translator.snapshot)
+        )
+
+    async def begin(self, headers: Sequence[Header]) -> None:
+        """The upstream streams: open the client's stream before its first chunk is there."""
+        self._headers(headers)
+        await self._tell(self._start())
+
+    async def feed(self, chunks: Iterable[JSON]) -> None:
+        """Tell what these chunks become, all in one message. Raises APIError for a chunk nobody can read."""
+        translator = self.translator
+        events: list[Event] = []
+        try:
+            for chunk in chunks:
+                events += translator.feed(chunk)
+                if translator.failure:
+                    break
+        finally:
+            if events:
+                await self._tell(events)
+        if translator.failure:
+            await self.fail(translator.failure)
+
+    async def whole(self, document: JSON, headers: Sequence[Header]) -> None:
+        """The upstream answered with one document: nothing is told before it is known to be good."""
+        self._headers(headers)
+        events = self._start() + self.translator.feed(document)
+        if self.translator.failure:
+            events += self.translator.fail(self.translator.failure)
+        else:
+            events += self.translator.finish(marker=True)
+        await self._end(events)
+
+    async def finish(self, *, marker: bool) -> None:
+        """The upstream's stream is over; whether that is a success the translator knows."""
+        await self._end(self.translator.finish(marker=marker))
+
+    async def fail(self, error: APIError, headers: Sequence[Header] | None = None) -> None:
+        """Tell the error, unless the answer is closed; `headers` are those of an upstream's error answer."""
+        if self.closed:
+            return
+        if headers is not None:
+            self._headers(headers)
+        opening = [] if self._begun else self._start()
+        await self._end(opening + self.translator.fail(error), error)
+
+    def abandon(self, error: APIError) -> None:
+        """Nobody is there to be told: end the translation, for the hooks."""
+        if not self.closed:
+            self.closed = True
+            if not self._begun:
+                self._start()
+            self.translator.fail(error)
+        self.stop()
+
+    def stop(self) -> None:
+        """Let go of what keeps the stream alive."""
+        self._sink.stop()
+
+    def timings(self) -> dict[str, float]:
+        """Seconds since the request: `first_byte` to the client, if there was one, and `total`."""
+        timings = {"total": (self.ended or time.perf_counter()) - self.began}
+        if self.first_byte is not None:
+            timings["first_byte"] = self.first_byte - self.began
+        return timings
+
+    def _start(self) -> list[Event]:
+        self._begun = True
+        return self.translator.start()
+
+    def _headers(self, headers: Sequence[Header]) -> None:
+        self._sink.headers = _exposing(headers) + self._loss_headers if self._loss_headers else list(headers)
+
+    async def _end(self, events: list[Event], error: APIError | None = None) -> None:
+        """Close the answer: before the first byte a failure is an HTTP status, afterwards an event."""
+        self.closed = True
+        failure = error or self.translator.failure
+        if failure and not self._sink.started:
+            self._sink.stop()
+            self._mark_first_byte()
+            await send_error(self._send, failure, headers=self._sink.headers)
+        else:
+            await self._tell(events)
+            self._mark_first_byte()
+            await self._sink.close()
+        self.ended = time.perf_counter()
+
+    async def _tell(self, events: list[Event]) -> None:
+        if self._on_event:
+            for event in events:
+                self._on_event(event, self._context)
+        if self._stream:
+            if self.first_byte is None:
+                self._mark_first_byte()
+            await self._sink.write(events)
+
+    def _mark_first_byte(self) -> None:
+        if self.first_byte is None:
+            self.first_byte = time.perf_counter()
+
+
+def _loss_headers(translator: Translator) -> list[Header]:
+    if not translator.losses:
+        return []
+    return [(LOSS_HEADER.encode(), header_value(translator.losses).encode("ascii"))]
+
+
+def _exposing(headers: Sequence[Header]) -> list[Header]:
+    """The headers, with the loss header added to those that CORS lets a page read."""
+    exposed = [value for name, value in headers if name == _EXPOSE]
+    kept = [header for header in headers if header[0] != _EXPOSE]
+    return [*kept, (_EXPOSE, b", ".join([*exposed, LOSS_HEADER.encode()]))]

@@ -1,0 +1,133 @@
+"""One call of the upstream's app, in the request's own task, ended when the client leaves.
+
+1. A pump task owns the outer `receive`: many apps never call it, so nobody else would see the client leave.
+2. When the client has left, the app is told by `http.disconnect`; if it has not ended after a short grace it
+   is cancelled through `asyncio.timeout`, which leaves its context variables and a cancellation from outside
+   as they were.
+3. Once the app has sent its final body it is never cancelled: what follows are its background tasks.
+4. Once the answer is complete, although the app goes on (after `[DONE]`), the server's `http.disconnect`
+   means nothing any more. The app ends by itself, or is ended after `LINGER` seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from responses_asgi.types.asgi import ASGIApp, Message, Receive, Scope, Send
+
+__all__ = ["InnerCall"]
+
+logger = logging.getLogger("responses_asgi")
+
+LINGER = 60.0
+"""Seconds an app has, after its answer is complete, until its final body message."""
+
+# A `receive` that never waits (in hand-written drivers) must not keep the event loop busy.
+_STRAY_MESSAGES = 16
+
+
+class InnerCall:
+    """Made per call, with the request `body` that the app gets.
+
+    `cancel` says whether the app is cancelled when the client leaves, `grace` seconds later; `is_answered`
+    tells whether the client's answer is complete.
+    """
+
+    def __init__(
+        self,
+        receive: Receive,
+        body: bytes,
+        *,
+        cancel: bool,
+        grace: float,
+        is_answered: Callable[[], bool],
+    ) -> None:
+        self.client_left = False
+        self._outer_receive = receive
+        self._body: bytes | None = body
+        self._cancel = cancel
+        self._grace = grace
+        self._loop = asyncio.get_running_loop()
+        self._over = asyncio.Event()
+        self._is_answered = is_answered
+        self._finished = False
+        self._lingers = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._limit: asyncio.Timeout | None = None
+
+    async def run(self, app: ASGIApp, scope: Scope, send: Send) -> None:
+        """Call the app; returns early and silently if it had to be ended. Raises what the app raises."""
+        pump = self._loop.create_task(self._pump())
+        limit = asyncio.timeout(None)
+        try:
+            async with limit:
+                self._limit = limit
+                await app(scope, self._receive, send)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+        finally:
+            pump.cancel()
+            self._stop_timer()
+            self._limit = None
+
+    def linger(self) -> None:
+        """The answer is complete: what the app still does is its own affair, but not for ever."""
+        if not self._lingers:
+            self._lingers = True
+            self._end_after(LINGER)
+
+    def finished(self) -> None:
+        """The app has sent its final body."""
+        self._finished = True
+        self._stop_timer()
+        if self._limit and not self._limit.expired():
+            self._limit.reschedule(None)
+        self._over.set()
+
+    def give_up(self) -> None:
+        """Whatever the app still has to say, nobody wants it."""
+        if not self._finished:
+            self._over.set()
+            self._end_after(self._grace)
+
+    def left(self) -> None:
+        """The client has left."""
+        if self._finished or self._is_answered():
+            return
+        self.client_left = True
+        self._over.set()
+        if self._cancel:
+            self._end_after(self._grace)
+
+    async def _receive(self) -> Message:
+        if self._body is not None:
+            body, self._body = self._body, None
+            return {"type": "http.request", "body": body, "more_body": False}
+        await self._over.wait()
+        return {"type": "http.disconnect"}
+
+    async def _pump(self) -> None:
+        try:
+            for _ in range(_STRAY_MESSAGES):
+                message = await self._outer_receive()
+                if message["type"] == "http.disconnect":
+                    return self.left()
+        except Exception:
+            logger.debug("receive failed; the client counts as gone", exc_info=True)
+            self.left()
+        return None
+
+    def _end_after(self, seconds: float) -> None:
+        self._stop_timer()
+        self._timer = self._loop.call_later(seconds, self._end)
+
+    def _end(self) -> None:
+        if self._limit and not self._limit.expired():
+            self._limit.reschedule(self._loop.time())
+
+    def _stop_timer(self) -> None:
+        if self._timer:
+            self._timer.cancel()

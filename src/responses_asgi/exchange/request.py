@@ -1,0 +1,96 @@
+"""The client's request: read within its limits, decoded to JSON, its place in the URL made part of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from responses_asgi.errors import InvalidRequestError
+from responses_asgi.exchange.decoding import Inflate
+from responses_asgi.exchange.options import Options
+from responses_asgi.types.asgi import Receive, Scope
+from responses_asgi.types.json import loads
+
+__all__ = ["parse_body", "read_body"]
+
+
+async def read_body(scope: Scope, receive: Receive, *, options: Options) -> bytes | None:
+    """The whole body, decompressed; None when the client left before it was there.
+
+    Raises InvalidRequestError: 413 for a body over the limit, 415 for an encoding nobody can read.
+    """
+    limit = options.max_body_bytes
+    headers = {name.lower(): value for name, value in scope.get("headers") or ()}
+    announced = headers.get(b"content-length", b"")
+    if announced.isdigit() and int(announced) > limit:
+        raise _too_large(limit)
+    inflate = _inflate(headers.get(b"content-encoding", b"").decode("latin-1").strip().lower(), limit)
+    pieces: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        piece = message.get("body", b"")
+        if inflate:
+            try:
+                piece = inflate.feed(piece)
+            except ValueError as error:
+                raise InvalidRequestError(f"The request body cannot be read: {error}.") from None
+        pieces.append(piece)
+        size += len(piece)
+        if size > limit:
+            raise _too_large(limit)
+        if not message.get("more_body"):
+            return b"".join(pieces)
+
+
+def parse_body(body: bytes, *, max_depth: int) -> Any:
+    """Decode the JSON of a request. Raises InvalidRequestError with the place where it is broken."""
+    if not body.strip():
+        raise InvalidRequestError("The request body is empty; expected a JSON object.")
+    try:
+        value = loads(body)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise InvalidRequestError(f"The request body is not valid JSON: {error.msg} ({place}).") from None
+    except ValueError as error:
+        raise InvalidRequestError(f"The request body is not valid JSON: {error}.") from None
+    # Brackets bound the depth, so that nearly every request is spared the walk.
+    if (
+        isinstance(value, dict | list)
+        and body.count(b"[") + body.count(b"{") > max_depth
+        and _is_deeper(value, max_depth)
+    ):
+        raise InvalidRequestError(f"The JSON of the request is nested more than {max_depth} levels deep.")
+    return value
+
+
+def _is_deeper(value: Any, depth: int) -> bool:
+    level = [value]
+    for _ in range(depth):
+        level = [
+            child
+            for parent in level
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+            if isinstance(child, dict | list)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _inflate(encoding: str, limit: int) -> Inflate | None:
+    if encoding in ("", "identity"):
+        return None
+    if encoding not in Inflate.encodings:
+        known = ", ".join(sorted(Inflate.encodings))
+        message = f"Content-Encoding {encoding!r} is not supported; send one of {known}, or none."
+        raise InvalidRequestError(message, status=415)
+    return Inflate(limit=limit)
+
+
+def _too_large(limit: int) -> InvalidRequestError:
+    return InvalidRequestError(
+        f"The request body is larger than {limit} bytes.", status=413, code="request_too_large"
+    )

@@ -1,0 +1,142 @@
+"""Events to the client: over SSE as they come, or as one JSON document at the end.
+
+1. A sink is the only owner of the `send` it was given. Whoever has events for this client writes them here.
+2. `write` holds a lock for as long as the server takes the bytes, so that keep-alives, parallel tools and
+   several writers never interleave.
+3. Each SSE event lies whole in one `http.response.body` message (there are clients that read per message),
+   and the events of one `write` go out in one message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import Protocol
+
+from responses_asgi.sse import encode
+from responses_asgi.types.asgi import Send
+from responses_asgi.types.events import DONE, Event
+from responses_asgi.types.json import JSON
+from responses_asgi.upstreams.replies import send_json
+
+__all__ = ["Header", "JSONSink", "SSESink", "Sink"]
+
+Header = tuple[bytes, bytes]
+
+KEEP_ALIVE = b": keep-alive\n\n"
+
+_SSE_HEADERS: list[Header] = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache, no-transform"),
+    (b"x-accel-buffering", b"no"),
+]
+_SSE_NAMES = frozenset(name for name, _ in _SSE_HEADERS)
+
+
+class Sink(Protocol):
+    """Where the events of one response go."""
+
+    headers: list[Header]
+    """What goes out with the start of the response; may change until then."""
+
+    started: bool
+    """Whether the client has seen anything."""
+
+    async def write(self, events: Sequence[Event]) -> None:
+        """Give the client these events, in order, before anything that is written later."""
+
+    async def close(self) -> None:
+        """Say that nothing follows; once."""
+
+    def stop(self) -> None:
+        """Let go of timers without a word to the client, who has left or been told elsewhere."""
+
+
+class SSESink:
+    """A response of type text/event-stream, started by its first write.
+
+    `headers` go out besides the stream's own. `keep_alive` is the number of seconds of silence after which
+    a comment is sent, 0 for never. `done` says whether `data: [DONE]` ends the stream.
+    """
+
+    def __init__(
+        self, send: Send, *, headers: Iterable[Header] = (), keep_alive: float = 0, done: bool = False
+    ) -> None:
+        self.headers = list(headers)
+        self.started = False
+        self._send = send
+        self._period = keep_alive
+        self._done = done
+        self._lock = asyncio.Lock()
+        self._loop = asyncio.get_running_loop()
+        self._last_write = 0.0
+        self._closed = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._beat: asyncio.Task[None] | None = None
+
+    async def write(self, events: Sequence[Event]) -> None:
+        async with self._lock:
+            if not self.started:
+                await self._start()
+            await self._body(b"".join([encode(event.type, event.data) for event in events]))
+
+    async def close(self) -> None:
+        async with self._lock:
+            if not self.started:
+                await self._start()
+            self.stop()
+            await self._body(encode("", DONE) if self._done else b"", more=False)
+
+    def stop(self) -> None:
+        self._closed = True
+        if self._timer:
+            self._timer.cancel()
+        if self._beat:
+            self._beat.cancel()
+
+    async def _start(self) -> None:
+        self.started = True
+        headers = [header for header in self.headers if header[0] not in _SSE_NAMES] + _SSE_HEADERS
+        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+        if self._period and not self._closed:
+            self._timer = self._loop.call_later(self._period, self._on_timer)
+
+    async def _body(self, body: bytes, *, more: bool = True) -> None:
+        await self._send({"type": "http.response.body", "body": body, "more_body": more})
+        self._last_write = self._loop.time()
+
+    def _on_timer(self) -> None:
+        """Look whether it has been quiet for long; a timer, because a task for each silence is enough."""
+        wait = self._last_write + self._period - self._loop.time()
+        if wait <= 0:
+            wait = self._period
+            if not self._lock.locked():
+                self._beat = self._loop.create_task(self._keep_alive())
+        self._timer = self._loop.call_later(wait, self._on_timer)
+
+    async def _keep_alive(self) -> None:
+        # A client that has left is noticed by whoever reads `receive`.
+        with suppress(OSError):
+            async with self._lock:
+                await self._body(KEEP_ALIVE)
+
+
+class JSONSink:
+    """A response that is one JSON document, asked for when it is closed."""
+
+    def __init__(self, send: Send, *, headers: Iterable[Header] = (), document: Callable[[], JSON]) -> None:
+        self.headers = list(headers)
+        self.started = False
+        self._send = send
+        self._document = document
+
+    async def write(self, events: Sequence[Event]) -> None:
+        """The document at the end holds what they say."""
+
+    async def close(self) -> None:
+        self.started = True
+        await send_json(self._send, self._document(), headers=self.headers)
+
+    def stop(self) -> None:
+        """There is nothing to let go of."""

@@ -1,4 +1,4 @@
-"""fold: the response object rebuilt from its events, also of streams that break off or come from elsewhere."""
+"""fold: the response object rebuilt from its events, also when they break off or come from elsewhere."""
 
 from __future__ import annotations
 

@@ -150,7 +150,7 @@ def _merge(message: JSON, delta: JSON, calls: dict[int, JSON]) -> None:
     """Add one delta to a message: texts are joined, lists continued, tool calls matched by their index."""
     for name, value in delta.items():
         if name == "tool_calls":
-            for piece in value:
+            for piece in value or ():
                 call = calls.setdefault(piece["index"], {"type": "function", "function": {"arguments": ""}})
                 function = piece.get("function") or {}
                 call["id"] = piece.get("id") or call.get("id")

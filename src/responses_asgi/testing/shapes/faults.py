@@ -193,7 +193,7 @@ _HTTP_SHAPES = [
             headers={"content-type": "text/html"},
             whole=b"<html><body>Bad gateway at the pier</body></html>",
         ),
-        answer=Answer(status="http:502", error="Bad gateway at the pier"),
+        answer=Answer(status="http:502", error="HTTP 502"),
     ),
     Shape(
         name="exception before the start",

@@ -10,4 +10,4 @@ from tests.recordings import COUNTS
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if COUNTS:
         counts = ", ".join(f"{number} {kind}" for kind, number in COUNTS.items())
-        terminalreporter.write_line(f"recordings: {counts}: all equal")
+        terminalreporter.write_line(f"recordings compared and found equal: {counts}")

@@ -28,6 +28,7 @@ STATUSES = {
     "error": "failed",
 }
 REASONING_FIELDS = ("reasoning_content", "reasoning")
+CACHED_ELSEWHERE = ("prompt_cache_hit_tokens", "num_cached_tokens")
 
 
 @dataclass
@@ -165,9 +166,8 @@ class _Reader:
             self._at[place] = call
         call.name = call.name or said.get("name") or ""
         arguments = said.get("arguments", said.get("input"))
-        call.arguments += (
-            arguments if isinstance(arguments, str) else json.dumps(arguments) if arguments else ""
-        )
+        if arguments:
+            call.arguments += arguments if isinstance(arguments, str) else json.dumps(arguments)
 
     def _known(self, place: Any, own: str | None, name: str | None) -> Call | None:
         if place is not None:
@@ -188,7 +188,7 @@ def _thoughts(thinking: Any) -> Iterator[str]:
 
 def _figures(usage: JSON) -> tuple[int, int, int, int, int]:
     given, made = usage["prompt_tokens"], usage.get("completion_tokens") or 0
-    cached = _first(usage, "prompt_tokens_details", "cached_tokens", "prompt_cache_hit_tokens")
+    cached = _first(usage, "prompt_tokens_details", "cached_tokens", *CACHED_ELSEWHERE)
     reasoning = _first(usage, "completion_tokens_details", "reasoning_tokens")
     total = usage.get("total_tokens")
     return given, cached, made, reasoning, given + made if total is None else total

@@ -29,7 +29,7 @@ def profile_of(recording: JSON) -> Profile:
     return profile_for(recording["provider"])
 
 
-def request_for(recording: JSON) -> JSON:
+def request_for(recording: JSON, *, stream: bool) -> JSON:
     """One user message, and a declaration of every tool that the recorded request declared."""
     declared = (recording["request"]["body"] or {}).get("tools") or []
     tools = [
@@ -39,37 +39,43 @@ def request_for(recording: JSON) -> JSON:
         for tool in declared
         if tool.get("type") in ("function", "custom")
     ]
-    body: JSON = {"model": "recorded", "input": "Go on.", "stream": recording["streaming"]}
+    body: JSON = {"model": "recorded", "input": "Go on.", "stream": stream}
     return {**body, "tools": tools} if tools else body
 
 
-async def replay(recording: JSON, *, cuts: str | int = "recorded") -> Asked:
-    asked = await ask(Replay(recording, cuts=cuts), request_for(recording), profile=profile_of(recording))
+async def replay(recording: JSON, *, cuts: str | int = "recorded", stream: bool | None = None) -> Asked:
+    """What a client gets that asks for what was recorded, or, with `stream`, for this."""
+    request = request_for(recording, stream=recording["streaming"] if stream is None else stream)
+    asked = await ask(Replay(recording, cuts=cuts), request, profile=profile_of(recording))
     assert asked.raised is None
     return asked
 
 
-def check_error(asked: Asked, recording: JSON) -> None:
+def check_error(asked: Asked, recording: JSON, said: str) -> None:
     """The HTTP status stays, the body is OpenAI's, and the client is told when to come again."""
     status = recording["response"]["status"]
     assert asked.status >= 400
     assert status in (asked.status, 200)
     error = json.loads(asked.body)["error"]
     assert {"message", "type", "param", "code"} <= error.keys()
-    try:
-        said = message_of(json.loads(recording["response"]["body"]))
-    except ValueError:
-        said = ""
     assert said.strip() in error["message"]
     for name, value in recording["response"]["headers"].items():
         if name.lower() in ("retry-after", "retry-after-ms", "x-should-retry"):
             assert asked.headers[name.lower()] == value
 
 
+def sentence_of(recording: JSON) -> str:
+    """What a recorded HTTP error says; "" for a web page."""
+    try:
+        return message_of(json.loads(recording["response"]["body"]))
+    except ValueError:
+        return ""
+
+
 def check_answer(asked: Asked, recording: JSON) -> None:
     meaning = read(recording)
-    if meaning.error and not asked.is_stream:
-        check_error(asked, recording)
+    if meaning.status == "failed" and not asked.is_stream:
+        check_error(asked, recording, meaning.error)
         return
     said = facts_of(response_of(asked))
     assert (said.text, said.reasoning) in meaning.readings(think_tags=profile_of(recording).think_tags)
@@ -92,7 +98,7 @@ def check_losses(asked: Asked, meaning: Meaning) -> None:
 async def test_a_recorded_answer_keeps_its_meaning(recording: JSON) -> None:
     asked = await replay(recording)
     if recording["response"]["status"] >= 400:
-        check_error(asked, recording)
+        check_error(asked, recording, sentence_of(recording))
     else:
         check_answer(asked, recording)
     kind = "errors" if recording["response"]["status"] >= 400 else "whole"
@@ -105,6 +111,18 @@ async def test_network_boundaries_change_nothing(recording: JSON, cuts: str | in
     as_recorded, otherwise = await replay(recording), await replay(recording, cuts=cuts)
     assert [_anonymous(e) for e in otherwise.events] == [_anonymous(e) for e in as_recorded.events]
     COUNTS["other cuts"] += 1
+
+
+@pytest.mark.parametrize("recording", EVERY)
+async def test_an_upstream_that_ignores_stream_is_understood(recording: JSON) -> None:
+    """The client asks for the other form than the upstream answers in."""
+    asked = await replay(recording, stream=not recording["streaming"])
+    if recording["response"]["status"] >= 400:
+        check_error(asked, recording, sentence_of(recording))
+    else:
+        assert asked.is_stream != recording["streaming"] or asked.status >= 400
+        check_answer(asked, recording)
+    COUNTS["other forms"] += 1
 
 
 def _anonymous(value: Any) -> Any:

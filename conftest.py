@@ -10,5 +10,5 @@ from sybil.parsers.markdown import PythonCodeBlockParser
 ROOT = Path(__file__).parent
 
 pytest_collect_file = Sybil(
-    parsers=[PythonCodeBlockParser()], path=str(ROOT), patterns=["README.md", "docs/**.md"]
+    parsers=[PythonCodeBlockParser()], path=str(ROOT), patterns=["*.md"], excludes=["examples/**/*.md"]
 ).pytest()

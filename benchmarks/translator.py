@@ -42,7 +42,7 @@ def bridge(chunks: list[bytes]) -> int:
     numbers = itertools.count()
     body = {"model": "house", "input": "hi", "stream": True}
     machine = ResponsesToChat(
-        body, profile=PROFILES["generic"], new_id=lambda prefix: f"{prefix}_{next(numbers)}", now=0
+        body, profile=PROFILES["generic"], new_id=lambda prefix: f"{prefix}_{next(numbers)}", now=lambda: 0
     )
     machine.request()
     machine.start()

@@ -47,7 +47,7 @@ def test_serve_bridges_a_chat_server(tmp_path: Path) -> None:
     ):
         response = client.responses.create(model="any", input="Where is A-1001?")
     assert response.output_text == "Order A-1001 (1 x Moka pot to Oslo) is delivered."
-    assert response.model == "house"
+    assert response.model == "any"
 
 
 def test_help_names_the_command_and_its_options() -> None:

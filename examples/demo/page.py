@@ -19,6 +19,7 @@ class Page:
         self.colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
         self.width = min(shutil.get_terminal_size((110, 24)).columns, 120)
         self.promises = 0
+        self._speaking = ""
         self.problems: list[str] = []
 
     def paint(self, text: str, *styles: str) -> str:
@@ -28,6 +29,9 @@ class Page:
         return f"\033[{';'.join(CODES[style] for style in styles)}m{text}\033[0m"
 
     def line(self, text: str = "") -> None:
+        if self._speaking:
+            self._speaking = ""
+            print()
         print(text, flush=True)
 
     def chapter(self, number: int, title: str, remark: str = "") -> None:
@@ -45,11 +49,12 @@ class Page:
     def fact(self, label: str, text: str, *styles: str) -> None:
         self.line(f"   {self.paint(label.ljust(LABEL_WIDTH), 'dim')} {self.paint(text, *styles)}")
 
-    def begin(self, label: str) -> None:
-        """Start a line that grows with `more`."""
-        print(f"   {self.paint(label.ljust(LABEL_WIDTH), 'dim')} ", end="", flush=True)
-
-    def more(self, text: str, *styles: str) -> None:
+    def speak(self, label: str, text: str, *styles: str) -> None:
+        """Add to a line that grows while an answer arrives; another label begins another line."""
+        if label != self._speaking:
+            print("\n" * bool(self._speaking), end="")
+            print(f"   {self.paint(label.ljust(LABEL_WIDTH), 'dim')} ", end="")
+            self._speaking = label
         print(self.paint(text, *styles), end="", flush=True)
 
     def check(self, holds: bool, promise: str) -> None:

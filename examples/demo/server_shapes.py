@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -10,7 +11,7 @@ from openai import AsyncOpenAI
 from openai.types.responses import Response
 
 from examples.demo.page import Page
-from examples.demo.taps import Tap, print_side_by_side
+from examples.demo.taps import Tap, is_live, print_side_by_side
 from responses_asgi import ASGITransport, ResponsesMiddleware, Upstream
 from responses_asgi.testing import ScriptedChat, assert_valid_stream
 from responses_asgi.testing.shapes import SHAPES, Shape
@@ -23,6 +24,8 @@ SHOWN = {
     "connection cut": "The connection is cut",
 }
 """Name of a shape -> title, for those that are shown side by side."""
+
+BLOCK = 64
 
 
 async def show(page: Page) -> int:
@@ -41,32 +44,40 @@ async def _side_by_side(page: Page, shape: Shape, title: str) -> None:
     page.scene(title)
     page.fact("server", shape.says)
     log: list[tuple[str, str]] = []
-    bridge = Tap(_bridge(shape, log), "out", log)
-    async with AsyncOpenAI(
-        base_url="http://bridge/v1",
-        api_key="none",
-        max_retries=0,
-        http_client=httpx2.AsyncClient(transport=ASGITransport(bridge, raise_app_exceptions=False)),
-    ) as client:
+    bridge = _bridge(shape, log)
+    async with (
+        bridge.lifespan(),
+        AsyncOpenAI(
+            base_url="http://bridge/v1",
+            api_key="none",
+            max_retries=0,
+            http_client=httpx2.AsyncClient(transport=ASGITransport(Tap(bridge, "out", log))),
+        ) as client,
+    ):
         try:
-            stream = await client.responses.create(**shape.request(stream=True))
-            final = [event async for event in stream][-1].response
-            page_says = _in_short(final)
+            stream: Any = await client.responses.create(**shape.request(stream=True))
+            async for event in stream:
+                if event.type in ("response.completed", "response.incomplete", "response.failed"):
+                    client_says = _in_short(event.response)
         except openai.APIError as error:
-            page_says = f"raises openai.{type(error).__name__}: {error.message}"
+            client_says = f"raises openai.{type(error).__name__}: {error.message}"
     print_side_by_side(page, log)
-    page.fact("client", page_says, "bold")
+    page.fact("client", client_says, "bold")
+    page.check(is_live(log), "each delta had left before the next chunk came")
 
 
 def _bridge(shape: Shape, log: list[tuple[str, str]]) -> ResponsesMiddleware:
-    played = Tap(ScriptedChat([shape.turn]), "in", log)
+    """The shape behind the bridge. A cut answer is sent in small blocks, so that it can be watched."""
+    turn = replace(shape.turn, block=BLOCK) if shape.turn.cut_after else shape.turn
+    played = Tap(ScriptedChat([turn]), "in", log)
     return ResponsesMiddleware(Upstream.asgi(played, profile=shape.profile))
 
 
 async def _as_promised(page: Page, shape: Shape) -> bool:
     """Whether the bridge's stream is legal and says what the shape means; if not, it is noted on the page."""
-    transport = ASGITransport(_bridge(shape, []), raise_app_exceptions=False)
-    async with httpx2.AsyncClient(transport=transport) as client:
+    bridge = _bridge(shape, [])
+    transport = ASGITransport(bridge, raise_app_exceptions=False)
+    async with bridge.lifespan(), httpx2.AsyncClient(transport=transport) as client:
         reply = await client.post("http://bridge/v1/responses", json=shape.request(stream=True))
     try:
         got = _meaning(reply)

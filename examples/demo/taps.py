@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple
 from examples.demo.page import Page
 from responses_asgi.sse import SSEDecoder
 
-__all__ = ["Tap", "print_side_by_side"]
+__all__ = ["Tap", "is_live", "print_side_by_side"]
 
 
 class Row(NamedTuple):
@@ -48,6 +49,14 @@ def print_side_by_side(page: Page, log: list[tuple[str, str]]) -> None:
             page.row(*row)
         if shown is not same:
             page.left_out(len(same) - 2)
+
+
+def is_live(log: list[tuple[str, str]]) -> bool:
+    """Whether every chunk that says something was answered by a delta before the next chunk came."""
+    speaking = [
+        row for row in _rows(log) if row.chunk and re.match("(reasoning_)?content|tool_call", row.chunk)
+    ]
+    return all(any(".delta" in event for event in row.events) for row in speaking)
 
 
 def _rows(log: list[tuple[str, str]]) -> Iterator[Row]:
@@ -92,9 +101,8 @@ def _say_chunk(data: str) -> str:
 
 def _say_call(call: dict[str, Any]) -> str:
     function = call.get("function") or {}
-    return (
-        f"tool_call #{call.get('index', '-')} {function.get('name') or ''}({function.get('arguments') or ''}"
-    )
+    name, arguments = function.get("name"), function.get("arguments") or ""
+    return f"tool_call #{call.get('index', '-')} {f'{name}({arguments}' if name else _quote(arguments)}"
 
 
 def _say_event(data: str) -> str:
@@ -112,8 +120,8 @@ def _say_event(data: str) -> str:
             detail = item_type
         case {"part": {"type": part_type}}:
             detail = part_type
-        case {"response": {"status": status, "output": output}} if status not in ("in_progress", "queued"):
-            detail = f"{status}: {', '.join(item['type'] for item in output) or 'no items'}"
+        case {"response": {"status": "completed" | "incomplete" | "failed", "output": output}}:
+            detail = ", ".join(item["type"] for item in output) or "no items"
         case {"error": {"message": message}} | {"message": message}:
             detail = _quote(message)
         case {"text": text} | {"arguments": text}:

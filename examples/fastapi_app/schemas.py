@@ -65,6 +65,7 @@ class ChatRequest(BaseModel):
     tools: list[Tool] = Field(default_factory=list)
     tool_choice: str | dict[str, Any] = "auto"
     response_format: ResponseFormat | None = None
+    temperature: float | None = Field(default=None, ge=0, le=1)
     max_tokens: int | None = Field(default=None, ge=1)
     stream: bool = False
     stream_options: StreamOptions = Field(default_factory=StreamOptions)

@@ -61,7 +61,7 @@ REJECTED: dict[str, tuple[str, str]] = {
     "prompt": ("unsupported_parameter", "this service has no stored prompts"),
 }
 
-# Fields with a rule of their own below; everything else that is in no table is carried.
+# Fields with a rule of their own below.
 _RULED = frozenset(
     {
         "model",
@@ -83,6 +83,8 @@ _RULED = frozenset(
         "n",
     }
 )
+
+_KNOWN = _RULED.union(CARRIED, DROPPED, REJECTED)
 
 # prompt_cache_options keys that Chat Completions lacks.
 _CACHE_OPTIONS_ONLY_HERE = ("comparison_response_id", "prewarm")
@@ -113,8 +115,7 @@ def to_chat_request(body: JSON, *, profile: Profile, losses: Losses, items: Sequ
     chat |= _stream(body, profile, losses)
     _report_left_out(body, losses)
     _keep_back(chat, body, profile, losses)
-    tables = _RULED | DROPPED.keys() | REJECTED.keys()
-    extra = {name: body[name] for name in body if name not in tables and body[name] is not None}
+    extra = {name: value for name, value in body.items() if name not in _KNOWN and value is not None}
     return {**extra, **chat}
 
 
@@ -205,7 +206,7 @@ def _keep_back(chat: JSON, body: JSON, profile: Profile, losses: Losses) -> None
     if chat.get("service_tier") in TIERS_ONLY_HERE:
         losses.report("service_tier", "dropped", f"Chat Completions has no tier {chat.pop('service_tier')!r}")
     withheld = profile.withheld
-    if profile.thinking_on and profile.thinking_on.keys() <= chat.keys():
+    if profile.thinking_on and profile.thinking_on.items() <= chat.items():
         withheld |= profile.thinking_withheld
     for name in sorted(withheld & chat.keys()):
         del chat[name]

@@ -277,7 +277,8 @@ def _check_choice(choice: Any) -> None:
     if isinstance(choice, str):
         if choice not in CHOICE_WORDS:
             expected = ", ".join(repr(word) for word in CHOICE_WORDS)
-            raise _wrong("tool_choice", f"Input should be one of {expected}, or an object", choice)
+            expected = f"Input should be one of {expected}, or an object"
+            raise _wrong("tool_choice", expected, choice, "invalid_value")
     elif choice is not None:
         _check_typed_one(choice, "tool_choice", CHOICE_MODELS)
         if choice["type"] == "allowed_tools":

@@ -29,7 +29,6 @@ check: $(READY) ## Check format, lint, types and import contracts
 	@$(BIN)/ruff check
 	@$(BIN)/mypy
 	@PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
-	@PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright --verifytypes responses_asgi --ignoreexternal
 	@$(BIN)/lint-imports
 
 fmt: $(READY) ## Format the code and mend what the linter can mend

@@ -40,7 +40,18 @@ _running: set[asyncio.Task[None]] = set()
 """The event loop holds tasks only weakly; this keeps the apps alive that go on after their answer."""
 
 
-class ASGITransport(httpx.AsyncBaseTransport):
+if TYPE_CHECKING:
+    import httpx2
+
+    class _Transport(httpx.AsyncBaseTransport, httpx2.AsyncBaseTransport):
+        """What the clients of both libraries accept; neither asks for its own base class when it runs."""
+
+        async def handle_async_request(self, request: Any) -> Any: ...
+else:
+    _Transport = httpx.AsyncBaseTransport
+
+
+class ASGITransport(_Transport):
     """Give it as `transport=` to an `httpx.AsyncClient` or `httpx2.AsyncClient`; asyncio only.
 
     - `raise_app_exceptions`: an exception of the app before its answer's start is raised where the request

@@ -45,7 +45,7 @@ def wrap_django() -> ResponsesMiddleware:
 
 async def words(request: ChatRequest, context: ExchangeContext) -> AsyncIterator[str | Reasoning | ToolCall]:
     yield Reasoning("hm")
-    yield f"{context.response_id}: {request['model']}"
+    yield f"{context.response_id}: {request['messages'][-1]['content']}"
     yield ToolCall("get_time", {"zone": "UTC"})
 
 

@@ -29,9 +29,14 @@ class Loss(NamedTuple):
 class Losses(list[Loss]):
     """The losses of one exchange, each path and action once."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: set[tuple[str, Action]] = set()
+
     def report(self, path: str, action: Action, reason: str) -> None:
         """Add a loss unless the same path and action is there already."""
-        if not any(loss.path == path and loss.action == action for loss in self):
+        if (path, action) not in self._seen:
+            self._seen.add((path, action))
             self.append(Loss(path, action, reason))
 
 

@@ -130,20 +130,28 @@ class Answer:
             self._sink.stop()
             self._mark_first_byte()
             await send_error(self._send, failure, headers=self._sink.headers)
-        else:
-            await self._tell(events)
-            self._mark_first_byte()
-            await self._sink.close()
+            self.ended = time.perf_counter()
+            return
+        await self._sink.write(events)
+        self._mark_first_byte()
+        await self._sink.close()
         self.ended = time.perf_counter()
+        if self._on_event:
+            self._show(self._on_event, events)
 
     async def _tell(self, events: list[Event]) -> None:
+        await self._sink.write(events)
+        if self.first_byte is None and self._sink.started:
+            self._mark_first_byte()
         if self._on_event:
-            for event in events:
-                self._on_event(event, self._context)
-        if self._stream:
-            if self.first_byte is None:
-                self._mark_first_byte()
-            await self._sink.write(events)
+            self._show(self._on_event, events)
+
+    def _show(self, on_event: OnEvent, events: list[Event]) -> None:
+        """Show the hook what the client has got: an exception of its must leave no gap. It is asked no more."""
+        self._on_event = None
+        for event in events:
+            on_event(event, self._context)
+        self._on_event = on_event
 
     def _mark_first_byte(self) -> None:
         if self.first_byte is None:

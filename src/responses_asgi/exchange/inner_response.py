@@ -75,6 +75,8 @@ class InnerResponse:
         """The `send` of the upstream's app."""
         kind = message["type"]
         if kind == "http.response.body":
+            if not self._status:
+                raise RuntimeError("http.response.body was sent before http.response.start")
             more = message.get("more_body", False)
             if not self._answer.closed:
                 await self._take(message.get("body", b""), more)

@@ -138,16 +138,16 @@ async def _call(
         is_answered=lambda: answer.closed,
     )
     response = InnerResponse(answer, call, outer_send, limit=options.max_answer_bytes)
-    raised: Exception | None = None
+    raised: BaseException | None = None
     try:
         try:
             await call.run(upstream.app, prepared.request.scope, response.send)
-        except Exception as error:
+        except (Exception, BaseExceptionGroup) as error:
             raised = error
-        if call.client_left:
-            answer.abandon(APIError("The client left.", status=499, type="client_error", code="client_left"))
-        elif raised is not None:
+        if raised is not None:
             await answer.fail(_told(raised))
+        elif call.client_left:
+            answer.abandon(APIError("The client left.", status=499, type="client_error", code="client_left"))
         else:
             await answer.fail(UpstreamError("The upstream ended without completing its answer.", status=502))
     finally:

@@ -1,0 +1,140 @@
+"""Compressed bodies, content types, and events to chunks."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+
+import pytest
+
+from responses_asgi.errors import UpstreamError
+from responses_asgi.exchange.decoding import ChunkReader, Inflate, looks_like_sse, media_type
+
+TEXT = b"data: {}\n\n" * 100
+
+
+def bare_deflate(data: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-15)
+    return packer.compress(data) + packer.flush()
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 10_000])
+@pytest.mark.parametrize(
+    "packed",
+    [
+        gzip.compress(TEXT),
+        zlib.compress(TEXT),
+        bare_deflate(TEXT),
+        gzip.compress(TEXT[:300]) + gzip.compress(TEXT[300:]),
+    ],
+    ids=["gzip", "zlib", "deflate without a wrapper", "two gzip members"],
+)
+def test_every_encoding_in_pieces_of_every_size(packed: bytes, size: int) -> None:
+    inflate = Inflate(limit=10_000)
+    pieces = [inflate.feed(packed[at : at + size]) for at in range(0, len(packed), size)]
+    assert b"".join(pieces) == TEXT
+    assert inflate.feed(b"") == b""
+
+
+def test_flushed_pieces_come_out_as_they_come_in() -> None:
+    packer = zlib.compressobj(wbits=31)
+    inflate = Inflate(limit=1000)
+    for event in (b"data: 1\n\n", b"data: 2\n\n"):
+        assert inflate.feed(packer.compress(event) + packer.flush(zlib.Z_SYNC_FLUSH)) == event
+
+
+@pytest.mark.parametrize(
+    "head", [b"plain text", gzip.compress(TEXT)[:-8] + bytes(8)], ids=["no wrapper", "wrong checksum"]
+)
+def test_broken_body_is_an_error(head: bytes) -> None:
+    with pytest.raises(ValueError, match="compressed body is broken"):
+        Inflate(limit=1000).feed(head)
+
+
+def test_more_than_the_limit_is_an_error() -> None:
+    with pytest.raises(ValueError, match="more than 100 bytes"):
+        Inflate(limit=100).feed(gzip.compress(b"x" * 1_000_000))
+
+
+@pytest.mark.parametrize(
+    ("header", "type_"),
+    [
+        ("text/event-stream", "text/event-stream"),
+        ("Text/Event-Stream;charset=UTF-8", "text/event-stream"),
+        ("text/event-stream , text/event-stream", "text/event-stream"),
+        ("multipart/mixed; boundary=x", "multipart/mixed"),
+        ("", ""),
+    ],
+)
+def test_media_type(header: str, type_: str) -> None:
+    assert media_type(header) == type_
+
+
+@pytest.mark.parametrize(
+    ("head", "more", "verdict"),
+    [
+        (b"data: {}", True, True),
+        (b"event: a", True, True),
+        (b": ping\n\n", True, True),
+        (b"\xef\xbb\xbf\r\n data: {}", True, True),
+        (b'{"id": 1}', True, False),
+        (b"<html><body>", True, False),
+        (b"dat", True, None),
+        (b"", True, None),
+        (b"", False, False),
+        (b"{}", False, False),
+        (b"data:", False, True),
+    ],
+)
+def test_looks_like_sse(head: bytes, more: bool, verdict: bool | None) -> None:
+    assert looks_like_sse(head, more=more) is verdict
+
+
+def chunks_of(*pieces: bytes) -> tuple[list[object], bool]:
+    reader = ChunkReader(max_event_bytes=1000)
+    chunks: list[object] = [chunk for piece in pieces for chunk in reader.read(piece)]
+    return chunks + list(reader.flush()), reader.done
+
+
+@pytest.mark.parametrize("mark", [b"[DONE]", b'"[DONE]"', b"  [DONE] ", b"[DONE]\r"])
+def test_done_marker_ends_the_stream(mark: bytes) -> None:
+    assert chunks_of(b'data: {"a":1}\n\ndata: ' + mark + b'\n\ndata: {"b":2}\n\n') == ([{"a": 1}], True)
+
+
+def test_done_marker_without_its_empty_line() -> None:
+    assert chunks_of(b"data: [DONE]") == ([], True)
+
+
+def test_comments_pings_and_empty_data_are_read_over() -> None:
+    assert chunks_of(b": ping\n\ndata:\n\ndata\n\ndata: \n\nevent: ping\n\n") == ([], False)
+
+
+def test_event_that_the_cut_went_through_is_left_out() -> None:
+    assert chunks_of(b'data: {"a":1}\n\ndata: {"b":') == ([{"a": 1}], False)
+
+
+def test_last_event_may_lack_its_empty_line() -> None:
+    assert chunks_of(b'data: {"a":1}\n') == ([{"a": 1}], False)
+
+
+@pytest.mark.parametrize(
+    ("data", "chunk"),
+    [
+        (b'{"error":{"message":"m"}}', {"error": {"message": "m"}}),
+        (b'{"message":"m"}', {"error": {"message": "m"}}),
+        (b'"m"', {"error": "m"}),
+        (b"it broke", {"error": "it broke"}),
+    ],
+)
+def test_error_event_is_an_error_whatever_its_data(data: bytes, chunk: object) -> None:
+    assert chunks_of(b"event: error\ndata: " + data + b"\n\n") == ([chunk], False)
+
+
+@pytest.mark.parametrize("data", [b'{"a":', b"<html>", b"[1]", b"7", b'"text"', b"null"])
+def test_event_that_is_no_object_is_an_error_after_those_before_it(data: bytes) -> None:
+    reader = ChunkReader(max_event_bytes=1000)
+    chunks = reader.read(b'data: {"a":1}\n\ndata: ' + data + b"\n\n")
+    assert next(chunks) == {"a": 1}
+    with pytest.raises(UpstreamError, match="that is not") as caught:
+        next(chunks)
+    assert caught.value.status == 502

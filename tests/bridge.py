@@ -93,6 +93,8 @@ async def ask(
         await bridge(scope, receive, send)
     except Exception as error:
         asked.raised = error
+    finally:
+        await bridge.aclose()
     assert asked.ended, "the answer was not completed"
     return asked
 

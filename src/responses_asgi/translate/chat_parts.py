@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from responses_asgi.types.events import Dialect
 from responses_asgi.types.json import JSON
 
-__all__ = ["ENCRYPTED_KEYS", "flat_annotation", "join_details", "part_logprobs", "thinking_text"]
+__all__ = [
+    "ANNOTATIONS",
+    "ENCRYPTED_KEYS",
+    "flat_annotation",
+    "join_details",
+    "part_logprobs",
+    "thinking_text",
+]
 
 # Fields of a reasoning detail that are read as text; all of them arrive in fragments.
 _FRAGMENTED = ("text", "summary", "data", "signature")
 ENCRYPTED_KEYS = ("data", "signature")
+
+# What a text part may be annotated with; strict clients fail on any other type.
+ANNOTATIONS: dict[Dialect, frozenset[str]] = {
+    "openai": frozenset({"url_citation", "file_citation", "container_file_citation", "file_path"}),
+    "openresponses": frozenset({"url_citation"}),
+}
 
 
 def flat_annotation(annotation: JSON) -> tuple[JSON, list[str]]:

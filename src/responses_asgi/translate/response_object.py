@@ -28,7 +28,7 @@ DEFAULTS: JSON = {
     "truncation": "disabled",
 }
 # Echoed only when the request had them: the OpenAI document has no null for these.
-OPTIONAL = ("user", "prompt_cache_retention", "prompt_cache_options", "moderation")
+OPTIONAL = ("user", "prompt_cache_retention", "prompt_cache_options")
 
 # What Open Responses cannot express in an echo (its enums are narrower), and what stands there instead.
 _OPEN_EFFORTS = {"minimal": "low", "max": "xhigh"}

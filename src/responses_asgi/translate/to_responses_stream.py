@@ -16,7 +16,9 @@ from typing import Any
 from responses_asgi.errors import APIError, UpstreamError, error_from_payload
 from responses_asgi.loss import Losses
 from responses_asgi.profiles import Profile
+from responses_asgi.translate.answer_fields import carry_fields
 from responses_asgi.translate.chat_parts import (
+    ANNOTATIONS,
     ENCRYPTED_KEYS,
     flat_annotation,
     join_details,
@@ -37,8 +39,6 @@ __all__ = ["ResponsesStream"]
 
 # Fields of a chunk that the hot path reads or that say nothing; any other field is looked at one by one.
 _USUAL = frozenset({"id", "object", "created", "model", "choices", "usage"})
-# Padding against traffic analysis; it means nothing.
-_PADDING = frozenset({"obfuscation", "nonce", "p"})
 # Fields of a choice that are read; others are the server's own and are reported once.
 _CHOICE = frozenset({"index", "delta", "message", "finish_reason", "logprobs", "error"})
 
@@ -190,15 +190,8 @@ class ResponsesStream:
         vendor = chunk.get("x_groq")
         if isinstance(vendor, dict) and not self._writer.response["usage"]:
             self._usage(vendor.get("usage"))
-        if chunk.get("service_tier"):
-            self._writer.response["service_tier"] = chunk["service_tier"]
-        for name, value in chunk.items():
-            if value is None or name in _USUAL or name in _PADDING or name == "service_tier":
-                continue
-            if name in self._writer.response:
-                self._losses.report(name, "dropped", "the response has a field of this name")
-            else:
-                self._writer.extras[name] = value
+        writer = self._writer
+        carry_fields(chunk, response=writer.response, extras=writer.extras, losses=self._losses)
 
     def _usage(self, usage: object) -> None:
         self._writer.response["usage"] = responses_usage(usage) or self._writer.response["usage"]
@@ -261,8 +254,11 @@ class ResponsesStream:
             return
         for annotation in _objects(annotations, "choices[0].delta.annotations"):
             flat, missing = flat_annotation(annotation)
+            path = "choices[0].message.annotations"
+            if flat.get("type") not in ANNOTATIONS[self._writer.dialect]:
+                self._losses.report(path, "dropped", f"a response has no annotation {flat.get('type')!r}")
+                continue
             if missing:
-                path = "choices[0].message.annotations"
                 self._losses.report(path, "emulated", f"filled in: {', '.join(missing)}")
             message.annotate(flat)
 

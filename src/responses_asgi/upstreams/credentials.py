@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
-from responses_asgi.errors import ConfigurationError
+from responses_asgi.errors import ConfigurationError, UpstreamError
 
 __all__ = ["Credentials", "CredentialsMode", "Shown", "Token"]
 
@@ -94,14 +94,17 @@ class Credentials:
 
 
 async def _fresh(token: Token) -> str:
-    """The token now; a sync provider may ask the network, so it runs in a thread."""
+    """The token now; raises UpstreamError when its provider fails."""
     if isinstance(token, str):
         return token
-    if inspect.iscoroutinefunction(token):
-        found: str = await token()
-        return found
-    answer = await asyncio.to_thread(token)
-    return answer if isinstance(answer, str) else await answer
+    try:
+        # A provider that is not async may ask the network, so it runs in a thread.
+        answer = token() if inspect.iscoroutinefunction(token) else await asyncio.to_thread(token)
+        return answer if isinstance(answer, str) else await answer
+    except Exception as error:
+        raise UpstreamError(
+            "The credential for the upstream could not be obtained.", status=502, code="upstream_credential"
+        ) from error
 
 
 def _key_from(variable: str) -> str:

@@ -75,8 +75,9 @@ class Relay:
             told = error if isinstance(error, APIError) else error_for(error)
             if told is None or self._started:
                 raise (told or error) from error
-            if told is not error:
-                _logger.warning("%s (%s: %s)", told.message, type(error).__name__, error)
+            cause = error if told is not error else error.__cause__
+            if cause is not None:
+                _logger.warning("%s (%s: %s)", told.message, type(cause).__name__, cause)
             retried = [(b"x-should-retry", b"false")] if self._repeats else []
             await send_error(self._send, told, headers=retried)
 

@@ -34,6 +34,7 @@ DEPLOYMENT_ENDPOINTS = frozenset(
 )
 
 _CLIENT_PREFIX = re.compile(r"/(?:openai/deployments/(?P<deployment>[^/]+)|openai/v1|openai|v1)(?=/|$)")
+_AZURE_TAIL = re.compile(r"/openai(?:/deployments/(?P<deployment>[^/]+))?$")
 _LEADS_ELSEWHERE = re.compile(r"(?:^|/)\.{1,2}(?:/|$)|//|[\\\x00-\x1f\x7f]")
 _PATH_SAFE = "/:@!$&'()*+,;=~"
 
@@ -132,7 +133,8 @@ def target_for(
     """Read a base URL as people write it; raises ConfigurationError when it is none.
 
     A URL that names only a host gets the path its API has there, `/v1` unless known otherwise; a URL with a
-    path keeps it. With `api_version` the target is Azure's classic API.
+    path keeps it. With `api_version` the target is Azure's classic API, and `/openai` or
+    `/openai/deployments/NAME` may stand at the end of the URL.
     """
     split = _split(base_url)
     host = split.hostname or ""
@@ -141,7 +143,10 @@ def target_for(
     path = split.path.rstrip("/").removesuffix("/chat/completions")
     site = f"{split.scheme}://{split.netloc}"
     if api_version is not None:
-        return AzureTarget(site + path.removesuffix("/openai"), api_version, deployment)
+        tail = _AZURE_TAIL.search(path)
+        named = unquote(tail["deployment"] or "") if tail else ""
+        endpoint = path[: tail.start()] if tail else path
+        return AzureTarget(site + endpoint, api_version, deployment or named or None)
     if deployment is not None:
         raise ConfigurationError("deployment needs api_version: only Azure's classic API has deployments")
     if not path:

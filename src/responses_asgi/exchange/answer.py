@@ -141,13 +141,13 @@ class Answer:
 
     async def _tell(self, events: list[Event]) -> None:
         await self._sink.write(events)
-        if self.first_byte is None and self._sink.started:
+        if self._sink.started:
             self._mark_first_byte()
         if self._on_event:
             self._show(self._on_event, events)
 
     def _show(self, on_event: OnEvent, events: list[Event]) -> None:
-        """Show the hook what the client has got: an exception of its must leave no gap. It is asked no more."""
+        """Show the hook what the client has got, so that its exceptions leave no gap; then never again."""
         self._on_event = None
         for event in events:
             on_event(event, self._context)

@@ -67,7 +67,9 @@ def nanoseconds(work: Callable[[list[bytes]], int], chunks: list[bytes]) -> floa
 
 def main() -> None:
     """Measure both and print one line per length."""
-    print(f"{'deltas':>8} {'json':>10} {'translator':>12} {'ratio':>7}   (CPU per delta, median of {REPEATS})")
+    print(
+        f"{'deltas':>8} {'json':>10} {'translator':>12} {'ratio':>7}   (CPU per delta, median of {REPEATS})"
+    )
     for length in LENGTHS:
         chunks = [dumps(CHUNK)] * length
         pairs = [(nanoseconds(plain, chunks), nanoseconds(bridge, chunks)) for _ in range(REPEATS)]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import builtins
 import os
 import re
+import runpy
 import subprocess
 import sys
 import time
@@ -56,6 +57,33 @@ def test_help_names_the_command_and_its_options() -> None:
     assert "serve" in overview.stdout
     assert "--upstream URL" in serve.stdout
     assert "deepseek" in serve.stdout
+
+
+def test_serve_hands_the_server_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    served: dict[str, Any] = {}
+    monkeypatch.setattr("uvicorn.run", lambda app, **options: served.update(options, app=app))
+    monkeypatch.setenv("HOUSE_KEY", "sk-house")
+    options = "--profile vllm --api-key-env HOUSE_KEY --port 8123 --host 0.0.0.0 --strict --log-level warning"
+    assert main(["serve", "--upstream", "http://127.0.0.1:9", *options.split()]) == 0
+    app = served.pop("app")
+    assert served == {
+        "host": "0.0.0.0",
+        "port": 8123,
+        "log_level": "warning",
+        "timeout_graceful_shutdown": 30,
+    }
+    assert app.upstream.profile.name == "vllm"
+    assert app.options.strict
+
+
+def test_python_m_is_the_same_command(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["responses-asgi", "--version"])
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_module("responses_asgi", run_name="__main__")
+    assert caught.value.code == 0
+    assert capsys.readouterr().out.startswith("responses-asgi ")
 
 
 def test_wrong_usage_ends_with_status_2(capsys: pytest.CaptureFixture[str]) -> None:

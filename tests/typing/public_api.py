@@ -30,7 +30,9 @@ from responses_asgi.testing import ScriptedChat, Turn, assert_valid_stream
 def wrap_fastapi() -> FastAPI:
     app = FastAPI()
     app.add_middleware(ResponsesMiddleware)
-    app.add_middleware(ResponsesMiddleware, path="/api/llm/responses", upstream_path="/api/llm/chat", strict=True)
+    app.add_middleware(
+        ResponsesMiddleware, path="/api/llm/responses", upstream_path="/api/llm/chat", strict=True
+    )
     app.mount("/local/v1", ResponsesMiddleware(Upstream.http("http://localhost:8000/v1", profile="vllm")))
     return app
 

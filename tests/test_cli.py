@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import builtins
+import logging
 import os
 import re
 import runpy
@@ -19,6 +20,15 @@ from examples.serving import uvicorn
 from responses_asgi.cli import main
 
 COMMAND = [sys.executable, "-m", "responses_asgi"]
+
+
+@pytest.fixture(autouse=True)
+def same_log_level() -> Iterator[None]:
+    """`serve` sets the level of the package's log, which other tests read."""
+    log = logging.getLogger("responses_asgi")
+    level = log.level
+    yield
+    log.setLevel(level)
 
 
 @contextmanager

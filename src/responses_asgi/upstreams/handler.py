@@ -57,7 +57,7 @@ class HandlerUpstream:
             await deny_websocket(receive, send)
         else:
             body = RequestBody(receive)
-            await while_client_stays(body, receive, self._answer(scope, body, send))
+            await while_client_stays(receive, self._answer(scope, body, send), after=body.complete)
 
     async def _answer(self, scope: Scope, body: RequestBody, send: Send) -> None:
         answer = _Answer(send)

@@ -58,7 +58,7 @@ class Relay:
 
     async def run(self) -> None:
         """Ask the server and send its answer; raises UpstreamError when that breaks off after its start."""
-        await while_client_stays(self._body, self._receive, self._answer())
+        await while_client_stays(self._receive, self._answer(), after=self._body.complete)
 
     async def _answer(self) -> None:
         try:

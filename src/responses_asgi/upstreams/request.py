@@ -64,14 +64,14 @@ class RequestBody:
         return piece
 
 
-async def while_client_stays(body: RequestBody, receive: Receive, work: Awaitable[None]) -> None:
+async def while_client_stays(receive: Receive, work: Awaitable[None], *, after: asyncio.Event) -> None:
     """Do the work, but end it (by CancelledError inside it) when the client leaves; then return as usual.
 
-    `receive` is listened to once the body has been read to its end.
+    `receive` is listened to once `after` is set, which is when the request's body has been read to its end.
     """
 
     async def watch(presence: asyncio.Timeout) -> None:
-        await body.complete.wait()
+        await after.wait()
         for _ in range(STRAY_MESSAGES):
             if (await receive())["type"] == "http.disconnect":
                 presence.reschedule(asyncio.get_running_loop().time())

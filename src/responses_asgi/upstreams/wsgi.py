@@ -7,6 +7,8 @@ iterable closed, as PEP 3333 demands and the adapter does not do.
 
 from __future__ import annotations
 
+import asyncio
+import io
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
@@ -16,6 +18,7 @@ from asgiref.wsgi import WsgiToAsgi
 
 from responses_asgi.types.asgi import ASGIApp, Message, Receive, Scope, Send
 from responses_asgi.upstreams.replies import deny_websocket, serve_lifespan
+from responses_asgi.upstreams.request import ClientGone, while_client_stays
 
 __all__ = ["WSGIApp", "WSGIUpstream"]
 
@@ -34,7 +37,17 @@ class WSGIUpstream:
         elif scope["type"] == "websocket":
             await deny_websocket(receive, send)
         else:
-            await self._serve(scope, receive, send)
+            body_read = asyncio.Event()
+
+            async def receive_body() -> Message:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientGone
+                if not message.get("more_body", False):
+                    body_read.set()
+                return message
+
+            await while_client_stays(receive, self._serve(scope, receive_body, send), after=body_read)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         gone = threading.Event()
@@ -58,6 +71,10 @@ def _stoppable(app: WSGIApp, gone: threading.Event) -> WSGIApp:
     """The app with an output that ends, and closes the app's own, once nobody listens."""
 
     def run(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterator[bytes]:
+        if "CONTENT_LENGTH" not in environ:  # a body that came in chunks: WSGI apps read none without it
+            body = environ["wsgi.input"]
+            environ["CONTENT_LENGTH"] = str(body.seek(0, io.SEEK_END))
+            body.seek(0)
         output = app(environ, start_response)
         try:
             for piece in output:

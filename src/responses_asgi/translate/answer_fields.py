@@ -32,7 +32,7 @@ def carry_fields(chunk: JSON, *, response: JSON, extras: JSON, losses: Losses) -
         if value is None or name in _READ:
             continue
         if name == "service_tier":
-            if value in SERVICE_TIERS:
+            if isinstance(value, str) and value in SERVICE_TIERS:
                 response[name] = value
             else:
                 losses.report(name, "dropped", f"{value!r} is no service tier of a response")

@@ -24,6 +24,9 @@ __all__ = ["LifespanRelay", "Resource", "Runtime"]
 
 logger = logging.getLogger("responses_asgi")
 
+_running: set[asyncio.Task[None]] = set()
+"""A component that is forgotten without `aclose` is closed when its loop ends: its task must live until then."""
+
 Resource = Callable[[], AbstractAsyncContextManager[object]]
 
 
@@ -57,6 +60,8 @@ class _Owner:
         self._opened: asyncio.Future[None] = loop.create_future()
         self._stopping = asyncio.Event()
         self._task = loop.create_task(self._own(), context=contextvars.Context())
+        _running.add(self._task)
+        self._task.add_done_callback(_running.discard)
 
     @property
     def is_over(self) -> bool:

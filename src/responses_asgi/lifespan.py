@@ -25,7 +25,7 @@ __all__ = ["LifespanRelay", "Resource", "Runtime"]
 logger = logging.getLogger("responses_asgi")
 
 _running: set[asyncio.Task[None]] = set()
-"""A component that is forgotten without `aclose` is closed when its loop ends: its task must live until then."""
+"""A component forgotten without `aclose` is closed when its loop ends; its task must live until then."""
 
 Resource = Callable[[], AbstractAsyncContextManager[object]]
 

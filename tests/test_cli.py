@@ -103,13 +103,21 @@ def test_wrong_usage_ends_with_status_2(capsys: pytest.CaptureFixture[str]) -> N
     assert "--upstream" in capsys.readouterr().err
 
 
-def test_a_set_up_that_cannot_work_ends_with_status_1_and_one_line(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--upstream", "http://127.0.0.1:9", "--api-key-env", "NO_SUCH_KEY"], "NO_SUCH_KEY"),
+        (["--upstream", "localhost:9"], "http://"),
+        (["--upstream", "http://127.0.0.1:9", "--profile", "nobody"], "vllm"),
+    ],
+)
+def test_a_set_up_that_cannot_work_ends_with_status_2_and_one_line(
+    options: list[str], named: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("NO_SUCH_KEY", raising=False)
-    assert main(["serve", "--upstream", "http://127.0.0.1:9", "--api-key-env", "NO_SUCH_KEY"]) == 1
+    assert main(["serve", *options]) == 2
     said = capsys.readouterr().err
-    assert "NO_SUCH_KEY" in said
+    assert named in said
     assert said.count("\n") == 1
 
 
@@ -124,7 +132,7 @@ def test_without_uvicorn_the_extra_is_named(
         return real_import(name, *rest, **options)
 
     monkeypatch.setattr(builtins, "__import__", without_uvicorn)
-    assert main(["serve", "--upstream", "http://127.0.0.1:9"]) == 1
+    assert main(["serve", "--upstream", "http://127.0.0.1:9"]) == 2
     assert "responses-asgi[server]" in capsys.readouterr().err
 
 

@@ -252,6 +252,24 @@ async def test_background_tasks_run_after_the_last_piece_and_are_not_waited_for(
     await until(lambda: ended)
 
 
+async def test_an_app_that_ends_its_answer_on_leaving_is_left_to_its_background_work(library: Any) -> None:
+    may_end, ended = asyncio.Event(), asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(START)
+        await send(body(b"first"))
+        while (await receive())["type"] == "http.request":
+            pass
+        await send(body(b"", more=False))
+        await may_end.wait()
+        ended.set()
+
+    async with client_of(library, app) as client:
+        await _leave(client, "closed")
+    may_end.set()
+    await asyncio.wait_for(ended.wait(), 5)
+
+
 async def test_an_answer_that_was_complete_but_not_read_leaves_no_task_behind(library: Any) -> None:
     before = asyncio.all_tasks()
 

@@ -504,10 +504,11 @@ async def test_a_raw_error_chunk_is_an_error_too() -> None:
     assert b"[DONE]" not in got.body
 
 
+@pytest.mark.parametrize("error", [LookupError, TimeoutError])
 @pytest.mark.parametrize("before", [(), ("text",)])
-async def test_other_exceptions_are_raised(before: tuple[Piece, ...]) -> None:
-    got = await ask(Upstream.handler(raises(LookupError("a bug"), *before)).app, body=STREAM)
-    assert isinstance(got.raised, LookupError)
+async def test_other_exceptions_are_raised(before: tuple[Piece, ...], error: type[Exception]) -> None:
+    got = await ask(Upstream.handler(raises(error("a bug"), *before)).app, body=STREAM)
+    assert isinstance(got.raised, error)
     assert not got.ended
 
 

@@ -214,6 +214,8 @@ class _Call:
 
     async def _send(self, message: Message) -> None:
         if self._over.is_set():
+            if message["type"] == "http.response.body" and not message.get("more_body", False):
+                self._complete = True
             await asyncio.sleep(0)  # an app that never waits otherwise could not be cancelled
         elif message["type"] == "http.response.start":
             if not self._started.done():

@@ -14,7 +14,7 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status: 0 well, 1 a set-up that cannot work, 2 wrong usage.
+    """Run one command and return its exit status: 0 well, 2 wrong usage or a set-up that cannot work.
 
     `arguments` are those of the command line without the program's name; None: those of this process.
     """
@@ -30,5 +30,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
         serve.run(options)
     except ResponsesASGIError as error:
         print(f"responses-asgi: {error}", file=sys.stderr)
-        return 1
+        return 2
     return 0

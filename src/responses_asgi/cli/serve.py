@@ -31,7 +31,6 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument(
         "--profile",
-        choices=sorted(PROFILES),
         metavar="NAME",
         help=f"how the server departs from OpenAI (default: by host name): {', '.join(sorted(PROFILES))}",
     )

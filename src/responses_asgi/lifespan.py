@@ -16,7 +16,6 @@ import contextvars
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from weakref import WeakKeyDictionary
 
 from responses_asgi.types.asgi import ASGIApp, Message, Receive, Scope, Send
 
@@ -35,7 +34,7 @@ class Runtime:
 
     def __init__(self, resources: Sequence[Resource] = ()) -> None:
         self._resources = resources
-        self._owners: WeakKeyDictionary[asyncio.AbstractEventLoop, _Owner] = WeakKeyDictionary()
+        self._owners: dict[asyncio.AbstractEventLoop, _Owner] = {}
 
     async def start(self) -> None:
         """Open the resources for the running loop, unless they are; raises what opening them raises."""
@@ -43,8 +42,8 @@ class Runtime:
             return
         loop = asyncio.get_running_loop()
         owner = self._owners.get(loop)
-        if owner is None or owner.is_over:
-            owner = self._owners[loop] = _Owner(self._resources, loop)
+        if owner is None:
+            owner = self._owners[loop] = _Owner(self._resources, self._owners, loop)
         await owner.ready()
 
     async def aclose(self) -> None:
@@ -55,17 +54,23 @@ class Runtime:
 
 
 class _Owner:
-    def __init__(self, resources: Sequence[Resource], loop: asyncio.AbstractEventLoop) -> None:
+    """The owner task of one loop. It takes itself off `owners` at its end: when it is stopped, when opening
+    failed, and when its loop ends and cancels it."""
+
+    def __init__(
+        self,
+        resources: Sequence[Resource],
+        owners: dict[asyncio.AbstractEventLoop, _Owner],
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
         self._resources = resources
+        self._owners = owners
+        self._loop = loop
         self._opened: asyncio.Future[None] = loop.create_future()
         self._stopping = asyncio.Event()
         self._task = loop.create_task(self._own(), context=contextvars.Context())
         _running.add(self._task)
         self._task.add_done_callback(_running.discard)
-
-    @property
-    def is_over(self) -> bool:
-        return self._task.done()
 
     async def ready(self) -> None:
         if not self._opened.done():
@@ -77,6 +82,13 @@ class _Owner:
         await self._task
 
     async def _own(self) -> None:
+        try:
+            await self._hold()
+        finally:
+            if self._owners.get(self._loop) is self:
+                del self._owners[self._loop]
+
+    async def _hold(self) -> None:
         async with AsyncExitStack() as stack:
             try:
                 for resource in self._resources:

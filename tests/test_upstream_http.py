@@ -319,6 +319,14 @@ async def test_a_key_in_the_users_client_is_a_key_of_ours(library: Any) -> None:
     assert "cookie" not in server.last.headers
 
 
+async def test_the_users_client_can_hold_the_key_as_its_auth(library: Any) -> None:
+    server = Recorder()
+    async with library.AsyncClient(auth=("user", "secret")) as client, behind(server, client=client) as app:
+        assert (await ask(app, "/v1/files", method="GET")).status == 404
+        assert (await ask(app, body=CHAT)).status == 200
+    assert server.last.headers["authorization"].startswith("Basic ")
+
+
 async def test_paths_that_lead_elsewhere_never_reach_the_server() -> None:
     server = Recorder()
     async with behind(server) as app:

@@ -8,13 +8,21 @@ to the server's own site.
 from __future__ import annotations
 
 import functools
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 
 from responses_asgi.errors import ConfigurationError
 from responses_asgi.upstreams.target import Endpoint
 
-__all__ = ["DECODED", "FORWARDED", "Passthrough", "RequestHeaders", "answer_headers", "by_name"]
+__all__ = [
+    "CREDENTIALS",
+    "DECODED",
+    "FORWARDED",
+    "Passthrough",
+    "RequestHeaders",
+    "answer_headers",
+    "by_name",
+]
 
 # Request headers that are sent on. Source: the OpenAI API reference, and W3C Trace Context. `baggage` is not
 # among them: it may hold what the operator tells only its own services.
@@ -116,9 +124,9 @@ class RequestHeaders:
             raise ConfigurationError(f"forward_headers cannot name {refused[0]!r}")
         self._forwarded = FORWARDED | extra
 
-    def hold_credential(self, client: Container[str]) -> bool:
-        """Whether the fixed headers, or those of the HTTP client, hold a credential of the operator's."""
-        return any(name in self._fixed or name in client for name in CREDENTIALS)
+    def hold_credential(self) -> bool:
+        """Whether the fixed headers hold a credential of the operator's."""
+        return any(name in self._fixed for name in CREDENTIALS)
 
     def make(
         self,

@@ -13,8 +13,9 @@ from responses_asgi.types.asgi import Receive, Scope, Send
 from responses_asgi.types.json import loads
 from responses_asgi.upstreams.client_errors import error_for, was_never_sent
 from responses_asgi.upstreams.context import extension
-from responses_asgi.upstreams.credentials import Credentials
+from responses_asgi.upstreams.credentials import Credentials, Shown
 from responses_asgi.upstreams.headers import (
+    CREDENTIALS,
     DECODED,
     Passthrough,
     RequestHeaders,
@@ -73,8 +74,10 @@ class Relay:
             raise
         except Exception as error:
             told = error if isinstance(error, APIError) else error_for(error)
-            if told is None or self._started:
-                raise (told or error) from error
+            if told is None or (self._started and told is error):
+                raise
+            if self._started:
+                raise told from error
             cause = error if told is not error else error.__cause__
             if cause is not None:
                 _logger.warning("%s (%s: %s)", told.message, type(cause).__name__, cause)
@@ -88,7 +91,7 @@ class Relay:
         client_headers = by_name(scope["headers"])
         shown = await route.credentials.show(client_headers)
         bridged = extension(scope)
-        own = shown.own or route.headers.hold_credential(() if shown.headers else self._client.headers)
+        own = shown.own or route.headers.hold_credential() or self._client_has_credential(shown)
         if own and not bridged and not route.passthrough.allows(scope["method"], endpoint):
             raise _not_passed(scope["method"], endpoint)
         self._headers = route.headers.make(
@@ -100,9 +103,14 @@ class Relay:
         model = await self._model() if route.target.needs_model(endpoint) else None
         return route.target.url(endpoint, query, model)
 
+    def _client_has_credential(self, shown: Shown) -> bool:
+        """Whether the HTTP client, when it is one of the user's, adds a credential by itself."""
+        preset = not shown.headers and any(name in self._client.headers for name in CREDENTIALS)
+        return preset or self._client.auth is not None
+
     async def _model(self) -> str | None:
         """The model a JSON body names; other bodies (multipart) are not looked into."""
-        if not dict(self._headers).get(b"content-type", b"").startswith(b"application/json"):
+        if not dict(self._headers).get(b"content-type", b"").lower().startswith(b"application/json"):
             return None
         try:
             model = loads(await self._body.collect())["model"]

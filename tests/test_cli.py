@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import builtins
 import logging
 import os
@@ -13,10 +14,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from openai import OpenAI
 
 from examples.serving import uvicorn
+from responses_asgi import ASGITransport
 from responses_asgi.cli import main
 
 COMMAND = [sys.executable, "-m", "responses_asgi"]
@@ -57,8 +60,10 @@ def test_serve_bridges_a_chat_server(tmp_path: Path) -> None:
         OpenAI(base_url=f"{bridge}/v1", api_key="anybody", max_retries=0) as client,
     ):
         response = client.responses.create(model="any", input="Where is A-1001?")
+        health = httpx.get(f"{bridge}/health").json()
     assert response.output_text == "Order A-1001 (1 x Moka pot to Oslo) is delivered."
     assert response.model == "any"
+    assert health == {"status": "ok", "upstream": chat_server, "profile": "generic"}
 
 
 def test_help_names_the_command_and_its_options() -> None:
@@ -69,12 +74,20 @@ def test_help_names_the_command_and_its_options() -> None:
     assert "deepseek" in serve.stdout
 
 
+def health_of(app: Any) -> Any:
+    async def ask() -> httpx.Response:
+        async with httpx.AsyncClient(transport=ASGITransport(app), base_url="http://bridge") as client:
+            return await client.get("/health")
+
+    return asyncio.run(ask()).json()
+
+
 def test_serve_hands_the_server_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
     served: dict[str, Any] = {}
     monkeypatch.setattr("uvicorn.run", lambda app, **options: served.update(options, app=app))
     monkeypatch.setenv("HOUSE_KEY", "sk-house")
     options = "--profile vllm --api-key-env HOUSE_KEY --port 8123 --host 0.0.0.0 --strict --log-level warning"
-    assert main(["serve", "--upstream", "http://127.0.0.1:9", *options.split()]) == 0
+    assert main(["serve", "--upstream", "http://me:secret@127.0.0.1:9/v1", *options.split()]) == 0
     app = served.pop("app")
     assert served == {
         "host": "0.0.0.0",
@@ -82,8 +95,9 @@ def test_serve_hands_the_server_its_options(monkeypatch: pytest.MonkeyPatch) -> 
         "log_level": "warning",
         "timeout_graceful_shutdown": 30,
     }
-    assert app.upstream.profile.name == "vllm"
-    assert app.options.strict
+    assert app.bridge.upstream.profile.name == "vllm"
+    assert app.bridge.options.strict
+    assert health_of(app) == {"status": "ok", "upstream": "http://127.0.0.1:9/v1", "profile": "vllm"}
 
 
 def test_python_m_is_the_same_command(

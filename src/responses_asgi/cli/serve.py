@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import logging
 from typing import TYPE_CHECKING, get_args
+from urllib.parse import urlsplit, urlunsplit
 
 from responses_asgi.errors import MissingExtraError
 from responses_asgi.profiles import PROFILES
 from responses_asgi.translate.translator import Dialect
 
 if TYPE_CHECKING:
-    from responses_asgi.middleware import ResponsesMiddleware
+    from responses_asgi.cli.health import HealthCheck
 
 __all__ = ["add_parser", "application", "run"]
 
@@ -53,8 +54,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
 
 
-def application(options: argparse.Namespace) -> ResponsesMiddleware:
+def application(options: argparse.Namespace) -> HealthCheck:
     """The ASGI app that the options describe. Raises ConfigurationError when they cannot work together."""
+    from responses_asgi.cli.health import HealthCheck
     from responses_asgi.middleware import ResponsesMiddleware
     from responses_asgi.upstreams.upstream import Upstream
 
@@ -65,7 +67,14 @@ def application(options: argparse.Namespace) -> ResponsesMiddleware:
         api_key_env=options.api_key_env,
         credentials=options.credentials,
     )
-    return ResponsesMiddleware(upstream, dialect=options.dialect, strict=options.strict)
+    bridge = ResponsesMiddleware(upstream, dialect=options.dialect, strict=options.strict)
+    return HealthCheck(bridge, upstream=_without_credentials(options.upstream))
+
+
+def _without_credentials(url: str) -> str:
+    """The URL without a user name and password in it."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
 
 
 def run(options: argparse.Namespace) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import logging
 from typing import TYPE_CHECKING, get_args
-from urllib.parse import urlsplit, urlunsplit
 
 from responses_asgi.errors import MissingExtraError
 from responses_asgi.profiles import PROFILES
@@ -68,13 +67,7 @@ def application(options: argparse.Namespace) -> HealthCheck:
         credentials=options.credentials,
     )
     bridge = ResponsesMiddleware(upstream, dialect=options.dialect, strict=options.strict)
-    return HealthCheck(bridge, upstream=_without_credentials(options.upstream))
-
-
-def _without_credentials(url: str) -> str:
-    """The URL without a user name and password in it."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
+    return HealthCheck(bridge, upstream=options.upstream)
 
 
 def run(options: argparse.Namespace) -> None:

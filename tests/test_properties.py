@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from responses_asgi.errors import UpstreamError
@@ -201,6 +201,10 @@ wild_chunks = loose(
 
 
 @settings(max_examples=400)
+@example([{"service_tier": []}], "openai", False, "generic")
+@example(
+    [{"choices": [{"delta": {"content": "a", "annotations": [{"type": []}]}}]}], "openai", False, "generic"
+)
 @given(st.lists(wild_chunks, max_size=6), dialects, st.booleans(), st.sampled_from(["generic", "vllm"]))
 def test_no_chunk_is_so_wild_that_the_stream_breaks(
     chunks: list[JSON], dialect: Dialect, marker: bool, profile: str

@@ -19,9 +19,9 @@ _FRAGMENTED = ("text", "summary", "data", "signature")
 ENCRYPTED_KEYS = ("data", "signature")
 
 # What a text part may be annotated with; strict clients fail on any other type.
-ANNOTATIONS: dict[Dialect, frozenset[str]] = {
-    "openai": frozenset({"url_citation", "file_citation", "container_file_citation", "file_path"}),
-    "openresponses": frozenset({"url_citation"}),
+ANNOTATIONS: dict[Dialect, tuple[str, ...]] = {
+    "openai": ("url_citation", "file_citation", "container_file_citation", "file_path"),
+    "openresponses": ("url_citation",),
 }
 
 

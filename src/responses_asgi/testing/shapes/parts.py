@@ -219,6 +219,12 @@ _BESIDE_SHAPES = [
         answer=FOX_ANSWER,
     ),
     Shape(
+        name="unknown annotation",
+        says="an annotation that a response cannot hold is reported as lost",
+        turn=Turn([chunk({"content": FOX_TEXT}), chunk({"annotations": [{"type": "file"}]}), *ending()]),
+        answer=FOX_ANSWER,
+    ),
+    Shape(
         name="content list",
         says="content is a list of text parts",
         turn=Turn([*(chunk({"content": [{"type": "text", "text": piece}]}) for piece in FOX), *ending()]),

@@ -7,7 +7,6 @@ import zlib
 
 import pytest
 
-from responses_asgi.errors import UpstreamError
 from responses_asgi.exchange.decoding import ChunkReader, Inflate, looks_like_sse, media_type
 
 TEXT = b"data: {}\n\n" * 100
@@ -93,7 +92,7 @@ def test_looks_like_sse(head: bytes, more: bool, verdict: bool | None) -> None:
 def chunks_of(*pieces: bytes) -> tuple[list[object], bool]:
     reader = ChunkReader(max_event_bytes=1000)
     chunks: list[object] = [chunk for piece in pieces for chunk in reader.read(piece)]
-    return chunks + list(reader.flush()), reader.done
+    return chunks + reader.flush(), reader.done
 
 
 @pytest.mark.parametrize("mark", [b"[DONE]", b'"[DONE]"', b"  [DONE] ", b"[DONE]\r"])
@@ -133,8 +132,14 @@ def test_error_event_is_an_error_whatever_its_data(data: bytes, chunk: object) -
 @pytest.mark.parametrize("data", [b'{"a":', b"<html>", b"[1]", b"7", b'"text"', b"null"])
 def test_event_that_is_no_object_is_an_error_after_those_before_it(data: bytes) -> None:
     reader = ChunkReader(max_event_bytes=1000)
-    chunks = reader.read(b'data: {"a":1}\n\ndata: ' + data + b"\n\n")
-    assert next(chunks) == {"a": 1}
-    with pytest.raises(UpstreamError, match="that is not") as caught:
-        next(chunks)
-    assert caught.value.status == 502
+    assert reader.read(b'data: {"a":1}\n\ndata: ' + data + b'\n\ndata: {"b":2}\n\n') == [{"a": 1}]
+    assert reader.failure is not None
+    assert "is not a JSON object" in reader.failure.message
+    assert reader.failure.status == 502
+
+
+def test_event_that_is_too_large_is_an_error() -> None:
+    reader = ChunkReader(max_event_bytes=1000)
+    assert reader.read(b"data: " + b"x" * 2000) == []
+    assert reader.failure is not None
+    assert reader.failure.code == "event_too_large"

@@ -42,8 +42,8 @@ async def test_events_of_one_write_go_out_in_one_message() -> None:
     await sink.write([A, B])
     assert sink.started
     await sink.write([A])
-    await sink.close()
-    assert server.bodies == [A_BYTES + B_BYTES, A_BYTES, b""]
+    await sink.close([A, B])
+    assert server.bodies == [A_BYTES + B_BYTES, A_BYTES, A_BYTES + B_BYTES]
     assert [message.get("more_body") for message in server.sent] == [None, True, True, False]
 
 
@@ -66,8 +66,8 @@ async def test_headers_of_a_stream_win_over_those_of_the_upstream() -> None:
 async def test_done_marker_closes_the_stream_where_the_dialect_has_one() -> None:
     server = Server()
     sink = SSESink(server.send, done=True)
-    await sink.close()
-    assert server.bodies == [b"data: [DONE]\n\n"]
+    await sink.close([A])
+    assert server.bodies == [A_BYTES + b"data: [DONE]\n\n"]
     assert server.sent[-1]["more_body"] is False
 
 

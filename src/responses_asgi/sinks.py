@@ -46,8 +46,8 @@ class Sink(Protocol):
     async def write(self, events: Sequence[Event]) -> None:
         """Give the client these events, in order, before anything that is written later."""
 
-    async def close(self) -> None:
-        """Say that nothing follows; once."""
+    async def close(self, events: Sequence[Event] = ()) -> None:
+        """Give the client the last events, and say that nothing follows; once."""
 
     def stop(self) -> None:
         """Let go of timers without a word to the client, who has left or been told elsewhere."""
@@ -79,14 +79,24 @@ class SSESink:
         async with self._lock:
             if not self.started:
                 await self._start()
-            await self._body(b"".join([encode(event.type, event.data) for event in events]))
+            await self._send(
+                {
+                    "type": "http.response.body",
+                    "body": b"".join([encode(event.type, event.data) for event in events]),
+                    "more_body": True,
+                }
+            )
+            self._last_write = self._loop.time()
 
-    async def close(self) -> None:
+    async def close(self, events: Sequence[Event] = ()) -> None:
         async with self._lock:
             if not self.started:
                 await self._start()
             self.stop()
-            await self._body(encode("", DONE) if self._done else b"", more=False)
+            body = b"".join([encode(event.type, event.data) for event in events])
+            if self._done:
+                body += encode("", DONE)
+            await self._send({"type": "http.response.body", "body": body, "more_body": False})
 
     def stop(self) -> None:
         self._closed = True
@@ -102,10 +112,6 @@ class SSESink:
         if self._period and not self._closed:
             self._timer = self._loop.call_later(self._period, self._on_timer)
 
-    async def _body(self, body: bytes, *, more: bool = True) -> None:
-        await self._send({"type": "http.response.body", "body": body, "more_body": more})
-        self._last_write = self._loop.time()
-
     def _on_timer(self) -> None:
         """Look whether it has been quiet for long; a timer, because a task for each silence is enough."""
         wait = self._last_write + self._period - self._loop.time()
@@ -119,7 +125,8 @@ class SSESink:
         # A client that has left is noticed by whoever reads `receive`.
         with suppress(OSError):
             async with self._lock:
-                await self._body(KEEP_ALIVE)
+                await self._send({"type": "http.response.body", "body": KEEP_ALIVE, "more_body": True})
+                self._last_write = self._loop.time()
 
 
 class JSONSink:
@@ -134,7 +141,7 @@ class JSONSink:
     async def write(self, events: Sequence[Event]) -> None:
         """The document at the end holds what they say."""
 
-    async def close(self) -> None:
+    async def close(self, events: Sequence[Event] = ()) -> None:
         self.started = True
         await send_json(self._send, self._document(), headers=self.headers)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from responses_asgi.errors import APIError
 from responses_asgi.exchange.options import Options
@@ -56,21 +56,26 @@ class Answer:
         """The upstream streams: open the client's stream before its first chunk is there."""
         self._headers(headers)
         await self._tell(self._start())
+        if self._sink.started:
+            self._mark_first_byte()
 
-    async def feed(self, chunks: Iterable[JSON]) -> None:
-        """Tell what these chunks become, all in one message. Raises APIError for a chunk nobody can read."""
+    async def feed(self, chunks: Sequence[JSON], *, last: bool = False, marker: bool = False) -> None:
+        """Tell what these chunks become, all in one message.
+
+        With `last` the upstream's stream is over, at its `marker` or without one; whether that is a success
+        the translator knows.
+        """
         translator = self.translator
         events: list[Event] = []
-        try:
-            for chunk in chunks:
-                events += translator.feed(chunk)
-                if translator.failure:
-                    break
-        finally:
-            if events:
-                await self._tell(events)
-        if translator.failure:
-            await self.fail(translator.failure)
+        for chunk in chunks:
+            events += translator.feed(chunk)
+            if failure := translator.failure:
+                await self._end(events + translator.fail(failure))
+                return
+        if last:
+            await self._end(events + translator.finish(marker=marker))
+        elif events:
+            await self._tell(events)
 
     async def whole(self, document: JSON, headers: Sequence[Header]) -> None:
         """The upstream answered with one document: nothing is told before it is known to be good."""
@@ -81,10 +86,6 @@ class Answer:
         else:
             events += self.translator.finish(marker=True)
         await self._end(events)
-
-    async def finish(self, *, marker: bool) -> None:
-        """The upstream's stream is over; whether that is a success the translator knows."""
-        await self._end(self.translator.finish(marker=marker))
 
     async def fail(self, error: APIError, headers: Sequence[Header] | None = None) -> None:
         """Tell the error, unless the answer is closed; `headers` are those of an upstream's error answer."""
@@ -132,17 +133,14 @@ class Answer:
             await send_error(self._send, failure, headers=self._sink.headers)
             self.ended = time.perf_counter()
             return
-        await self._sink.write(events)
+        await self._sink.close(events)
         self._mark_first_byte()
-        await self._sink.close()
         self.ended = time.perf_counter()
         if self._on_event:
             self._show(self._on_event, events)
 
     async def _tell(self, events: list[Event]) -> None:
         await self._sink.write(events)
-        if self._sink.started:
-            self._mark_first_byte()
         if self._on_event:
             self._show(self._on_event, events)
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
-from typing import Any
 
 from responses_asgi.errors import UpstreamError
 from responses_asgi.sse import ServerSentEvent, SSEDecoder
@@ -82,62 +80,53 @@ def looks_like_sse(head: bytes, *, more: bool) -> bool | None:
 class ChunkReader:
     """Reads the chunks out of an event stream, up to the `[DONE]` that ends it.
 
-    Raises UpstreamError for an event that is not a JSON object, or larger than `max_event_bytes`.
+    `failure` is set by an event that is not a JSON object, or larger than `max_event_bytes`; the chunks
+    before it are still returned, and none after it.
     """
 
     def __init__(self, *, max_event_bytes: int) -> None:
         self.done = False
+        self.failure: UpstreamError | None = None
         self._sse = SSEDecoder(max_event_bytes=max_event_bytes)
 
-    def read(self, data: bytes) -> Iterator[JSON]:
+    def read(self, data: bytes) -> list[JSON]:
         """The chunks that `data` completes."""
-        for event in self._sse.feed(data):
-            chunk = self._chunk(event)
-            if chunk is not None:
-                yield chunk
-            if self.done:
-                return
+        try:
+            events = self._sse.feed(data)
+        except UpstreamError as error:
+            self.failure = error
+            return []
+        return self._chunks(events)
 
-    def flush(self) -> Iterator[JSON]:
+    def flush(self) -> list[JSON]:
         """The chunk in an event that the end of the body left open; nothing if the cut went through it."""
-        for event in self._sse.flush():
+        chunks = self._chunks(self._sse.flush())
+        self.failure = None
+        return chunks
+
+    def _chunks(self, events: list[ServerSentEvent]) -> list[JSON]:
+        chunks: list[JSON] = []
+        for name, data in events:
+            if not data.startswith(b"{"):
+                data = data.strip()  # noqa: PLW2901 - the same data
+                # FastAPI's ServerSentEvent(data="[DONE]") is quoted on the wire.
+                if data.strip(b'"') == DONE:
+                    self.done = True
+                    break
+                if not data:
+                    continue
             try:
-                chunk = self._chunk(event)
-            except UpstreamError:
-                return
-            if chunk is not None:
-                yield chunk
-
-    def _chunk(self, event: ServerSentEvent) -> JSON | None:
-        data = event.data
-        if not data.startswith(b"{"):
-            data = data.strip()
-            # FastAPI's ServerSentEvent(data="[DONE]") is quoted on the wire.
-            if data.strip(b'"') == DONE:
-                self.done = True
-                return None
-            if not data:
-                return None
-        value = _value(event.event, data)
-        if not isinstance(value, dict):
-            raise UpstreamError(
-                f"The upstream sent an event that is not a JSON object: {_excerpt(data)}", status=502
-            )
-        return value
-
-
-def _value(name: str | None, data: bytes) -> Any:
-    try:
-        value = loads(data)
-    except ValueError:
-        if name == "error":
-            return {"error": data.decode("utf-8", "replace")}
-        raise UpstreamError(
-            f"The upstream sent an event that is not JSON: {_excerpt(data)}", status=502
-        ) from None
-    if name == "error" and not (isinstance(value, dict) and value.get("error")):
-        return {"error": value}
-    return value
+                chunk = loads(data)
+            except ValueError:
+                chunk = data.decode("utf-8", "replace")
+            if name == "error" and not (isinstance(chunk, dict) and chunk.get("error")):
+                chunk = {"error": chunk}
+            if not isinstance(chunk, dict):
+                message = f"The upstream sent an event that is not a JSON object: {_excerpt(data)}"
+                self.failure = UpstreamError(message, status=502)
+                break
+            chunks.append(chunk)
+        return chunks
 
 
 def _excerpt(data: bytes) -> str:

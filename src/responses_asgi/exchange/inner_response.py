@@ -116,17 +116,14 @@ class InnerResponse:
                 self._call.linger()
 
     async def _stream(self, reader: ChunkReader, data: bytes, more: bool) -> None:
-        answer = self._answer
-        if data:
-            await answer.feed(reader.read(data))
-        if answer.closed:
-            return
-        if reader.done:
-            await answer.finish(marker=True)
-        elif not more:
-            await answer.feed(reader.flush())
-            if not answer.closed:
-                await answer.finish(marker=reader.done)
+        chunks = reader.read(data)
+        if reader.failure:
+            await self._answer.feed(chunks)
+            raise reader.failure
+        if not (more or reader.done):
+            chunks += reader.flush()
+        if chunks or reader.done or not more:
+            await self._answer.feed(chunks, last=reader.done or not more, marker=reader.done)
 
     async def _collect(self, data: bytes, more: bool) -> None:
         self._body += data

@@ -1,86 +1,81 @@
-"""Rules of the code base that no linter has."""
+"""The shape of the source: small modules, a pure core, sorted public names. Layers: import-linter."""
 
 from __future__ import annotations
 
 import ast
-import re
-import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-SOURCES = sorted((ROOT / "src").rglob("*.py"))
-MAX_LINES = 400
-MAX_FUNCTION_LINES = 50
-MAX_PRAGMAS = 10
-HEAVY = ("openai", "fastapi", "django", "starlette", "httpx", "httpx2", "uvicorn", "asgiref", "aiohttp")
+PACKAGE = Path(__file__).resolve().parents[1] / "src" / "responses_asgi"
+MODULES = sorted(PACKAGE.rglob("*.py"))
 
-by_name = pytest.mark.parametrize("source", SOURCES, ids=lambda source: str(source.relative_to(ROOT / "src")))
+MOST_LINES = 400
 
-
-@by_name
-def test_modules_stay_small(source: Path) -> None:
-    lines = len(source.read_text().splitlines())
-    assert lines <= MAX_LINES, f"{source.name} has {lines} lines; give a part of it a file of its own"
+CORE = {"sse", "types", "translate", "profiles", "loss", "errors"}
+FORBIDDEN_IN_CORE = {"asyncio", "os", "time", "random", "secrets", "uuid", "asgiref", "starlette", "httpx"}
 
 
-@by_name
-def test_functions_stay_small(source: Path) -> None:
-    for node in ast.walk(ast.parse(source.read_text())):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            body = node.body[1:] if ast.get_docstring(node) else node.body
-            lines = (node.end_lineno or 0) - body[0].lineno + 1 if body else 0
-            assert lines <= MAX_FUNCTION_LINES, f"{node.name} has {lines} lines"
+def name_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
 
 
-@by_name
-def test_modules_say_what_they_are_and_export(source: Path) -> None:
-    tree = ast.parse(source.read_text())
-    assert ast.get_docstring(tree), "a module begins with what it does"
-    if source.name != "__main__.py" and len(tree.body) > 1:
-        names = {
-            target.id
-            for node in tree.body
-            if isinstance(node, ast.Assign)
-            for target in node.targets
-            if isinstance(target, ast.Name)
-        }
-        assert "__all__" in names, "a module lists its public names"
+def part_of(path: Path) -> str:
+    """The first name below the package: a module, or a sub-package."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-@by_name
-def test_ignores_give_their_reason(source: Path) -> None:
-    for line in source.read_text().splitlines():
-        found = re.search(
-            r"#\s*(type: ignore(\[[\w, -]+\])?|noqa(: [A-Z0-9, ]+)?|pragma: no (cover|branch))(.*)", line
-        )
-        assert found is None or len(found.group(5).strip(" #:-")) > 10, f"no reason given: {line.strip()}"
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, "imports name their module in full"
+            yield node.module
 
 
-def test_few_lines_are_kept_out_of_coverage() -> None:
-    assert sum(source.read_text().count("pragma: no cover") for source in SOURCES) <= MAX_PRAGMAS
+every_module = pytest.mark.parametrize("path", MODULES, ids=name_of)
 
 
-def test_importing_the_package_loads_nothing_heavy() -> None:
-    """A fresh interpreter, because this one has loaded everything already."""
-    script = f"import sys, responses_asgi; print([name for name in {HEAVY!r} if name in sys.modules])"
-    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert loaded.stdout.strip() == "[]"
+@every_module
+def test_a_module_is_at_most_400_lines(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
 
 
-def test_every_public_name_exists_and_is_listed_once() -> None:
-    import responses_asgi
-
-    assert len(set(responses_asgi.__all__)) == len(responses_asgi.__all__)
-    for name in responses_asgi.__all__:
-        assert getattr(responses_asgi, name) is not None
-    assert set(responses_asgi.__all__) <= set(dir(responses_asgi))
+@pytest.mark.parametrize("path", [path for path in MODULES if part_of(path) in CORE], ids=name_of)
+def test_the_core_does_no_io_and_knows_no_clock(path: Path) -> None:
+    roots = {module.partition(".")[0] for module in imported(path)}
+    assert not roots & FORBIDDEN_IN_CORE
 
 
-def test_an_unknown_public_name_is_an_attribute_error() -> None:
-    import responses_asgi
+@every_module
+def test_public_names_are_listed_sorted_and_there(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    listed = [
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        and node.value is not None
+        and "__all__" in {t.id for t in _targets(node) if isinstance(t, ast.Name)}
+    ]
+    if not listed:
+        assert not _defined(tree) or path.name == "__main__.py", "a module with public names has an __all__"
+        return
+    (names,) = listed
+    # The order that ruff keeps: CONSTANTS, then Classes, then functions.
+    assert list(names) == sorted(names, key=lambda name: (_rank(name), name))
+    assert len(set(names)) == len(names)
 
-    with pytest.raises(AttributeError, match="Gatewayy"):
-        responses_asgi.Gatewayy  # noqa: B018  # the access itself is the test
+
+def _targets(node: ast.Assign | ast.AnnAssign) -> list[ast.expr]:
+    return node.targets if isinstance(node, ast.Assign) else [node.target]
+
+
+def _defined(tree: ast.Module) -> list[str]:
+    kinds = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    return [node.name for node in tree.body if isinstance(node, kinds) and not node.name.startswith("_")]
+
+
+def _rank(name: str) -> int:
+    return 0 if name.isupper() else 1 if name[:1].isupper() else 2

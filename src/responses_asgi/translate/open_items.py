@@ -27,7 +27,7 @@ class PartKind(NamedTuple):
     """Part events are this plus `.added` / `.done`."""
     home: str
     """The item's list that holds the part."""
-    index: str
+    index_name: str
     """Name of the part's index in events."""
     blank: JSON
     """Further fields of the part."""
@@ -147,7 +147,7 @@ class _PartedItem:
         place = {
             "item_id": self._item["id"],
             "output_index": self._index,
-            kind.index: len(self._item.get(kind.home) or ()),
+            kind.index_name: len(self._item.get(kind.home) or ()),
         }
         self._part = OpenPart(self._writer, kind, place)
         return self._part

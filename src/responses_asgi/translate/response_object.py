@@ -70,7 +70,7 @@ def _reasoning(body: JSON, dialect: Dialect) -> JSON:
     asked = body.get("reasoning") or {}
     effort = asked.get("effort")
     if dialect == "openresponses":
-        effort = _OPEN_EFFORTS.get(effort, effort)
+        effort = _OPEN_EFFORTS.get(str(effort), effort)
     summary = asked.get("summary") or asked.get("generate_summary")
     return {"effort": effort, "summary": summary}
 

@@ -76,7 +76,7 @@ def _figure(usage: JSON, *names: str) -> int | None:
 
 
 def _details(usage: JSON, *names: str) -> JSON:
-    found = next((usage[name] for name in names if isinstance(usage.get(name), dict)), {})
+    found: JSON = next((usage[name] for name in names if isinstance(usage.get(name), dict)), {})
     return {name: value for name, value in found.items() if value is not None}
 
 

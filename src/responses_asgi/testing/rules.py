@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 __all__ = ["RULES", "InvalidStream", "Position"]
@@ -60,23 +61,32 @@ MAX_SHOWN_CHARS = 300
 
 
 class InvalidStream(AssertionError):
-    """A stream broke a rule: `rule` is a key of `RULES`, `number` the event (from 0; None: the whole stream).
+    """A stream broke a rule: `rule` is a key of `rules`, `number` the event (from 0; None: the whole stream).
 
     >>> str(InvalidStream("empty-delta", "got ''", number=4, event="response.refusal.delta"))
     "empty-delta: event 4 (response.refusal.delta): got '' [a delta is a string that is not empty]"
     """
 
-    def __init__(self, rule: str, detail: str, *, number: int | None = None, event: str = "") -> None:
+    def __init__(
+        self,
+        rule: str,
+        detail: str,
+        *,
+        number: int | None = None,
+        event: str = "",
+        rules: Mapping[str, str] = RULES,
+    ) -> None:
         self.rule = rule
         self.number = number
         where = "the stream" if number is None else f"event {number} ({event or 'no type'})"
-        super().__init__(f"{rule}: {where}: {detail} [{RULES[rule]}]")
+        super().__init__(f"{rule}: {where}: {detail} [{rules[rule]}]")
 
 
 class Position:
     """Where a check stands in a stream, and how it says what is wrong there."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: Mapping[str, str] = RULES) -> None:
+        self._rules = rules
         self.number: int | None = None
         self.event = ""
 
@@ -85,7 +95,7 @@ class Position:
         self.event = event
 
     def fail(self, rule: str, detail: str) -> NoReturn:
-        raise InvalidStream(rule, detail, number=self.number, event=self.event)
+        raise InvalidStream(rule, detail, number=self.number, event=self.event, rules=self._rules)
 
     def require(self, condition: object, rule: str, detail: str) -> None:
         if not condition:

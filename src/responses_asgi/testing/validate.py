@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 
+from responses_asgi.testing.frames import blocks, document
 from responses_asgi.testing.items import CALLS, ITEM_EVENTS, ItemCheck
 from responses_asgi.testing.rules import Position
 from responses_asgi.types.events import RESPONSE_ORDER, TERMINAL_EVENTS, Dialect, Event
-from responses_asgi.types.json import JSON, loads
+from responses_asgi.types.json import JSON
 
 __all__ = ["StreamCheck", "assert_valid_stream"]
 
 _LIFE_EVENTS = frozenset(event for row in RESPONSE_ORDER.values() for event in row) - {"item"}
 _ITEM_EVENTS = ITEM_EVENTS | {"response.output_item.added"}
-_LINE_END = re.compile("\r\n|\n|\r")
 
 # Raw reasoning text has two names; a client of one dialect throws on the name of the other.
 _FOREIGN_EVENTS: dict[Dialect, frozenset[str]] = {
@@ -81,7 +80,7 @@ class StreamCheck:
     def take_text(self, text: bytes) -> None:
         """Check the form of a whole SSE text and every event in it."""
         done = False
-        for block in self._blocks(text):
+        for block in blocks(text, self._at):
             self._at.require(not done, "done-marker", f"{block!r} follows [DONE]")
             if block == ["data: [DONE]"]:
                 self._at.require(self._state == "ended", "done-marker", "[DONE] before the terminal event")
@@ -92,7 +91,7 @@ class StreamCheck:
                 "sse-form",
                 f"after event {self._at.number}: got {block!r}",
             )
-            self.take(self._document(block[1][6:]), name=block[0][7:])
+            self.take(document(block[1][6:], self._at), name=block[0][7:])
         if self._dialect == "openresponses" and self._state == "ended":
             self._at.require(done, "done-marker", "the stream does not end with [DONE]")
 
@@ -125,32 +124,6 @@ class StreamCheck:
         """Check that the stream may stop here, and return the final response."""
         self._at.require(self._state == "ended", "no-terminal", f"the stream stops in state {self._state!r}")
         return self._response
-
-    def _blocks(self, text: bytes) -> Iterator[list[str]]:
-        """The SSE blocks between blank lines, each a list of lines; blocks of comments alone are left out."""
-        try:
-            lines = _LINE_END.split(text.decode())
-        except UnicodeDecodeError as error:
-            self._at.fail("utf-8", str(error))
-        block: list[str] = []
-        for line in lines[:-1]:
-            if line:
-                block.append(line)
-            elif block:
-                if not all(line.startswith(":") for line in block):
-                    yield block
-                block = []
-        rest = [*block, *filter(None, lines[-1:])]
-        self._at.require(not rest, "sse-form", f"the last event has no blank line after it: {rest!r}")
-
-    def _document(self, data: str) -> JSON:
-        try:
-            document = loads(data)
-        except ValueError as error:
-            self._at.fail("json", f"after event {self._at.number}: {error}: {data[:100]!r}")
-        if not isinstance(document, dict):
-            self._at.fail("json", f"after event {self._at.number}: got {document!r}")
-        return document
 
     def _step(self, kind: str) -> None:
         row = RESPONSE_ORDER[self._state]

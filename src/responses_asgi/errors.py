@@ -57,6 +57,7 @@ ERROR_STATUSES: dict[str, int] = {
     "rate_limit_exceeded": 429,
     "server_is_overloaded": 503,
     "overloaded_error": 503,
+    "server_error": 500,
     "timeout": 504,
 }
 

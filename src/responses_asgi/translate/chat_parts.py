@@ -8,8 +8,10 @@ from responses_asgi.types.json import JSON
 __all__ = [
     "ANNOTATIONS",
     "ENCRYPTED_KEYS",
+    "choice_logprobs",
     "flat_annotation",
     "join_details",
+    "nested_annotation",
     "part_logprobs",
     "thinking_text",
 ]
@@ -44,6 +46,16 @@ def flat_annotation(annotation: JSON) -> tuple[JSON, list[str]]:
     return {**flat, **{name: zeros[name] for name in missing}}, missing
 
 
+def nested_annotation(annotation: JSON) -> JSON:
+    """Chat's nested annotation from a Responses one: its fields under the name of its type.
+
+    >>> nested_annotation({"type": "url_citation", "url": "https://a.test"})
+    {'type': 'url_citation', 'url_citation': {'url': 'https://a.test'}}
+    """
+    kind = str(annotation.get("type"))
+    return {"type": kind, kind: {name: value for name, value in annotation.items() if name != "type"}}
+
+
 def part_logprobs(entries: list[JSON]) -> list[JSON]:
     """Log probabilities of a text part from Chat's `logprobs.content`; bytes and top_logprobs never null."""
     return [
@@ -66,6 +78,18 @@ def _alternatives(entries: object) -> list[JSON]:
         }
         for entry in (entries if isinstance(entries, list) else [])
         if isinstance(entry, dict)
+    ]
+
+
+def choice_logprobs(entries: list[JSON]) -> list[JSON]:
+    """Chat's `logprobs.content` from the log probabilities of a text part, which may lack bytes."""
+    return [
+        {
+            **entry,
+            "bytes": entry.get("bytes"),
+            "top_logprobs": [{**top, "bytes": top.get("bytes")} for top in entry.get("top_logprobs") or []],
+        }
+        for entry in entries
     ]
 
 

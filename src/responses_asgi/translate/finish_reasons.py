@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["FINISH_REASONS", "Ending", "ending_of"]
+__all__ = ["FINISH_REASONS", "Ending", "ending_of", "finish_reason_of"]
 
 
 class Ending(NamedTuple):
@@ -51,3 +51,25 @@ def ending_of(finish_reason: str) -> Ending | None:
     Ending(status='incomplete', reason='max_output_tokens')
     """
     return FINISH_REASONS.get(finish_reason) or FINISH_REASONS.get(finish_reason.lower())
+
+
+# Why a response is incomplete -> Chat's finish_reason; the last two are WebSocket and agent endings.
+INCOMPLETE_REASONS: dict[str, str] = {
+    "max_output_tokens": "length",
+    "content_filter": "content_filter",
+    "max_messages": "length",
+    "steered": "stop",
+}
+
+
+def finish_reason_of(ending: Ending, *, calls: bool) -> str | None:
+    """The finish_reason for a response that ended like this; None when nobody knows the incomplete reason.
+
+    `calls`: the answer holds calls of the client's tools.
+
+    >>> finish_reason_of(Ending("completed"), calls=True)
+    'tool_calls'
+    """
+    if ending.status == "incomplete":
+        return INCOMPLETE_REASONS.get(ending.reason or "")
+    return "tool_calls" if calls else "stop"

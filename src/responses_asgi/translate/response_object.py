@@ -5,7 +5,7 @@ from __future__ import annotations
 from responses_asgi.types.events import Dialect
 from responses_asgi.types.json import JSON
 
-__all__ = ["new_response"]
+__all__ = ["RESPONSE_FIELDS", "new_response"]
 
 # Field -> value when the request does not say. One superset satisfies the OpenAI document and Open Responses,
 # which wants every one of these present and the numbers never null.
@@ -29,6 +29,33 @@ DEFAULTS: JSON = {
 }
 # Echoed only when the request had them: the OpenAI document has no null for these.
 OPTIONAL = ("user", "prompt_cache_retention", "prompt_cache_options")
+
+# Every field of a response that either document names: its own state and the echo of its request.
+RESPONSE_FIELDS = frozenset(
+    {
+        *DEFAULTS,
+        *OPTIONAL,
+        "background",
+        "billing",
+        "completed_at",
+        "conversation",
+        "created_at",
+        "error",
+        "id",
+        "incomplete_details",
+        "model",
+        "object",
+        "output",
+        "output_text",
+        "prompt",
+        "reasoning",
+        "status",
+        "store",
+        "text",
+        "tools",
+        "usage",
+    }
+)
 
 # What Open Responses cannot express in an echo (its enums are narrower), and what stands there instead.
 _OPEN_EFFORTS = {"minimal": "low", "max": "xhigh"}

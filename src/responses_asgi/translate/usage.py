@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from responses_asgi.types.json import JSON
 
-__all__ = ["responses_usage"]
+__all__ = ["chat_usage", "responses_usage"]
 
 # (Chat name, Responses name) of the figures and of the objects that break them down.
 FIGURES = (
@@ -34,13 +34,26 @@ SPELLINGS = (
     ("output_tokens_details", "reasoning_tokens", ("reasoning_tokens",)),
 )
 
+# Names as they are read above -> names as they are written, in the order of the documents.
+_RESPONSES_NAMES = {
+    name: name
+    for name in (
+        "input_tokens",
+        "input_tokens_details",
+        "output_tokens",
+        "output_tokens_details",
+        "total_tokens",
+    )
+}
+_CHAT_NAMES = {theirs: ours for ours, theirs in FIGURES + DETAILS}
+
 _CONSUMED = frozenset(
     [name for pair in FIGURES + DETAILS for name in pair] + [s for row in SPELLINGS for s in row[2]]
 )
 
 
 def responses_usage(usage: object) -> JSON | None:
-    """Responses usage with all five figures from a Chat usage object; None when it holds no figures.
+    """Responses usage with all five figures from a usage object; None when it holds no figures.
 
     Figures without a counterpart (audio tokens, prediction tokens, cost) stay where they are, under their
     own names: both SDKs keep unknown fields.
@@ -48,27 +61,33 @@ def responses_usage(usage: object) -> JSON | None:
     >>> responses_usage({"prompt_tokens": 3, "completion_tokens": 4})["total_tokens"]
     7
     """
+    return _said_in(_RESPONSES_NAMES, usage)
+
+
+def chat_usage(usage: object) -> JSON | None:
+    """Chat usage with the same figures; None when there are none.
+
+    >>> chat_usage({"input_tokens": 3, "output_tokens": 4, "total_tokens": 7})["prompt_tokens"]
+    3
+    """
+    return _said_in(_CHAT_NAMES, usage)
+
+
+def _said_in(names: dict[str, str], usage: object) -> JSON | None:
     if not isinstance(usage, dict):
         return None
     given = {theirs: _figure(usage, ours, theirs) for ours, theirs in FIGURES}
     if given["input_tokens"] is None and given["output_tokens"] is None:
         return None
-    read = {name: value or 0 for name, value in given.items()}
+    read: JSON = {name: value or 0 for name, value in given.items()}
     if given["total_tokens"] is None:
         read["total_tokens"] = read["input_tokens"] + read["output_tokens"]
-    details = {theirs: _details(usage, ours, theirs) for ours, theirs in DETAILS}
+    read |= {theirs: _details(usage, ours, theirs) for ours, theirs in DETAILS}
     for parent, figure, spellings in SPELLINGS:
-        sources = [details[parent].get(figure), *(usage.get(name) for name in spellings)]
-        details[parent][figure] = next((n for n in map(_whole, sources) if n is not None), 0)
+        sources = [read[parent].get(figure), *(usage.get(name) for name in spellings)]
+        read[parent][figure] = next((n for n in map(_whole, sources) if n is not None), 0)
     rest = {name: value for name, value in usage.items() if name not in _CONSUMED and value is not None}
-    return {
-        "input_tokens": read["input_tokens"],
-        "input_tokens_details": details["input_tokens_details"],
-        "output_tokens": read["output_tokens"],
-        "output_tokens_details": details["output_tokens_details"],
-        "total_tokens": read["total_tokens"],
-        **rest,
-    }
+    return {**{name: read[theirs] for theirs, name in names.items()}, **rest}
 
 
 def _figure(usage: JSON, *names: str) -> int | None:

@@ -1,0 +1,165 @@
+"""Serves a Chat Completions client from a Responses upstream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from responses_asgi.errors import APIError, UpstreamError
+from responses_asgi.loss import Losses
+from responses_asgi.profiles import Profile
+from responses_asgi.translate.chat_writer import ChatChoice, ChatWriter
+from responses_asgi.translate.response_writer import NewId
+from responses_asgi.translate.to_chat_stream import CALLS, ChatStream
+from responses_asgi.translate.to_responses_request import to_responses_request
+from responses_asgi.types.events import Event
+from responses_asgi.types.json import JSON
+
+__all__ = ["ChatToResponses", "Recall"]
+
+Recall = Callable[[str], Sequence[JSON]]
+
+
+class ChatToResponses:
+    """The Translator for a Chat client of a Responses upstream.
+
+    `body` is a validated Chat Completions body. `profile` says how the upstream departs from OpenAI's API.
+    `recall(call_id)` gives back the items of the answer that made a tool call, for what Chat cannot carry
+    (reasoning, item ids); () when they are forgotten. `reasoning_field` names the field of message and delta
+    that holds reasoning, None for none. `upstream_model` is sent upstream in place of the client's model.
+
+    With `n` > 1 the upstream is called `calls` times, and `feed` is told which call an event belongs to.
+
+    >>> from responses_asgi.profiles import profile_for
+    >>> body = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+    >>> translator = ChatToResponses(
+    ...     body, profile=profile_for("openai"), new_id=lambda prefix: prefix + "1", now=lambda: 0
+    ... )
+    >>> translator.request()["store"]
+    False
+    """
+
+    def __init__(
+        self,
+        body: JSON,
+        *,
+        profile: Profile,
+        new_id: NewId,
+        now: Callable[[], int],
+        recall: Recall | None = None,
+        reasoning_field: str | None = "reasoning_content",
+        upstream_model: str | None = None,
+    ) -> None:
+        self.losses = Losses()
+        self.calls: int = body.get("n") or 1
+        self.response_id = new_id("chatcmpl-")
+        self._body = body
+        self._profile = profile
+        self._recall = recall
+        self._upstream_model = upstream_model
+        self._failure: APIError | None = None
+        options = body.get("stream_options") or {}
+        self._writer = ChatWriter(
+            completion_id=self.response_id,
+            created=now(),
+            model=body.get("model") or upstream_model or "",
+            include_usage=bool(body.get("stream") and options.get("include_usage")),
+        )
+        legacy = bool(body.get("functions")) and not body.get("tools")
+        self._choices = [ChatChoice(self._writer, index, legacy=legacy) for index in range(self.calls)]
+        stop = body.get("stop") or ()
+        self._streams = [
+            ChatStream(
+                self._writer,
+                choice,
+                losses=self.losses,
+                new_id=new_id,
+                reasoning_field=reasoning_field,
+                stops=[stop] if isinstance(stop, str) else stop,
+                keep_model=bool(upstream_model and body.get("model")),
+                single_call=legacy,
+            )
+            for choice in self._choices
+        ]
+
+    @property
+    def failure(self) -> APIError | None:
+        """The first error that one of the upstream's answers reported."""
+        return self._failure or next((s.failure for s in self._streams if s.failure), None)
+
+    def complete(self, call: int = 0) -> bool:
+        """Whether this call's answer is over, so that nothing more needs to be read."""
+        return self._streams[call].complete
+
+    def request(self, items: Sequence[JSON] = ()) -> JSON:
+        """The Responses body; `items` are appended to the input."""
+        body = to_responses_request(
+            self._body, profile=self._profile, losses=self.losses, recall=self._recall
+        )
+        if items:
+            body["input"] = [*body["input"], *items]
+        return {**body, "model": self._upstream_model} if self._upstream_model else body
+
+    def start(self) -> list[Event]:
+        """Nothing: chunks name the model, which the upstream's first event tells."""
+        return []
+
+    def feed(self, chunk: JSON, call: int = 0) -> list[Event]:
+        """The chunks of one Responses event, or of one whole response."""
+        self._streams[call].feed(chunk)
+        return self._writer.take()
+
+    def finish(self, *, marker: bool) -> list[Event]:
+        """The finish chunks, the usage chunk if it was asked for, and `[DONE]`."""
+        try:
+            for stream in self._streams:
+                stream.close()
+        except UpstreamError as error:
+            self._failure = error
+        if self.failure:
+            return self.fail(self.failure)
+        self._writer.usage = self._usage()
+        self._writer.end()
+        return self._writer.take()
+
+    def fail(self, error: APIError) -> list[Event]:
+        """The error chunk; a Chat stream that failed has no `[DONE]`."""
+        self._failure = error
+        self._writer.usage = self._usage()
+        self._writer.fail(error)
+        return self._writer.take()
+
+    def _usage(self) -> JSON | None:
+        return _sum([stream.usage for stream in self._streams])
+
+    def snapshot(self) -> JSON:
+        """The whole `chat.completion`, or the error body if there was a failure."""
+        return self.failure.body() if self.failure else self._writer.completion(self._choices)
+
+    def remembered(self) -> dict[str, list[JSON]]:
+        """Items by the id of the tool call they made: what the next turn gives back through `recall`.
+
+        Only answers that hold more than Chat can carry are remembered.
+        """
+        kept: dict[str, list[JSON]] = {}
+        for stream in self._streams:
+            items = stream.items
+            if any(item.get("type") == "reasoning" for item in items):
+                kept |= {str(item.get("call_id")): items for item in items if item.get("type") in CALLS}
+        return kept
+
+
+def _sum(usages: Sequence[JSON | None]) -> JSON | None:
+    """The usage of several answers to one request, figure by figure; None when none is known."""
+    known = [usage for usage in usages if usage is not None]
+    if len(known) < 2:
+        return known[0] if known else None
+    total: JSON = {}
+    for usage in known:
+        for name, value in usage.items():
+            if isinstance(value, dict):
+                total[name] = _sum([total.get(name) or {}, value])
+            elif isinstance(value, int | float) and not isinstance(value, bool):
+                total[name] = total.get(name, 0) + value
+            else:
+                total[name] = value
+    return total

@@ -1,0 +1,73 @@
+"""What was already said of each output item of a Responses stream, however its events name the item."""
+
+from __future__ import annotations
+
+from responses_asgi.types.json import JSON
+
+__all__ = ["Item", "SaidItems"]
+
+
+class Item:
+    """One output item on its way to a Chat client."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.ids: set[str] = set()
+        self.said: dict[tuple[str, int], list[str]] = {}
+        """(kind of text, index of its part) -> the pieces that were said."""
+        self.source: str | None = None
+        """The kind of reasoning that is read."""
+        self.ordinal: int | None = None
+        """The number of the Chat call, once it is open."""
+        self.annotations = 0
+        self.done: JSON | None = None
+
+
+class SaidItems:
+    """The items of one response. An event finds its item by output_index, else by item id.
+
+    The index comes first, because some servers change the id between the events of one item.
+    """
+
+    def __init__(self) -> None:
+        self._items: dict[int | str, Item] = {}
+
+    @property
+    def done(self) -> list[JSON]:
+        """The finished items, in order."""
+        return [item.done for item in self._items.values() if item.done]
+
+    def find(self, event: JSON, kind: str) -> Item:
+        """The item an event belongs to; one that was never announced begins here, as of this kind."""
+        index, item_id = event.get("output_index"), event.get("item_id")
+        item = self._items.get(index) if isinstance(index, int) else None
+        if item is None and item_id:
+            item = next((known for known in self._items.values() if item_id in known.ids), None)
+        if item is None:
+            item = self._new(kind, index if isinstance(index, int) else str(item_id))
+        if isinstance(item_id, str):
+            item.ids.add(item_id)
+        return item
+
+    def of(self, event: JSON, found: JSON) -> Item:
+        """The item that `output_item.added` or `.done` speaks of; `found` is the event's `item`."""
+        kind = str(found.get("type"))
+        item = self.find({**event, "item_id": found.get("id") or event.get("item_id")}, kind)
+        item.kind = kind
+        return item
+
+    def in_output(self, index: int, found: JSON) -> Item:
+        """The item at this place of the terminal output, if it was streamed: of the same id, else there."""
+        kind, item_id = str(found.get("type")), found.get("id")
+        alike = [item for item in self._items.values() if item.kind == kind]
+        by_id = next((item for item in alike if item_id and item_id in item.ids), None)
+        there = self._items.get(index)
+        if by_id is None and there is not None and there.kind == kind:
+            by_id = there
+        if by_id is None and len(alike) == 1 and len(self._items) > index:
+            by_id = alike[0]
+        return by_id or self._new(kind, f"output {index}")
+
+    def _new(self, kind: str, key: int | str) -> Item:
+        item = self._items[key] = Item(kind)
+        return item

@@ -1,0 +1,372 @@
+"""Responses events in, Chat Completions chunks out: the machine of every answer, streamed or whole.
+
+1. Events find their item by output_index, else by item id: some servers change ids between events.
+2. Deltas are said as they come; what only a `done` event, a done item or the terminal response holds is
+   said then, once: each text remembers how much of it was said.
+3. Text of different items or reasoning parts is set apart by a blank line; parts of one message are not.
+4. An item is read from one kind of reasoning, raw or summary, whichever comes first.
+5. Only a terminal event makes a success. Items that ask the client to act in a way that Chat has no word
+   for are an error; other items without a counterpart are reported.
+6. A whole response is its own terminal event; nothing else differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from responses_asgi.errors import APIError, UpstreamError, error_from_payload
+from responses_asgi.loss import Losses
+from responses_asgi.translate.chat_parts import choice_logprobs, nested_annotation
+from responses_asgi.translate.chat_writer import ChatChoice, ChatWriter
+from responses_asgi.translate.finish_reasons import Ending, finish_reason_of
+from responses_asgi.translate.response_object import RESPONSE_FIELDS
+from responses_asgi.translate.said_items import Item, SaidItems
+from responses_asgi.translate.stop_cut import StopCut
+from responses_asgi.translate.usage import chat_usage
+from responses_asgi.types.json import JSON, dumps
+
+__all__ = ["ChatStream"]
+
+# Items of calls of the client's tools -> kind of Chat call and the field with what it is called with.
+CALLS = {"function_call": ("function", "arguments"), "custom_tool_call": ("custom", "input")}
+
+# Items that wait for the client to act; Chat cannot say them, and without an answer the turn cannot go on.
+CLIENT_ACTS = frozenset(
+    {
+        "apply_patch_call",
+        "computer_call",
+        "local_shell_call",
+        "mcp_approval_request",
+        "shell_call",
+        "tool_search_call",
+    }
+)
+
+CUT_OFF = "The upstream's stream ended without a terminal event: it was cut off."
+
+_ENDINGS = frozenset({"completed", "incomplete", "failed", "cancelled"})
+
+# Event of a text -> (list of the item that holds the part, name of the part's index, field of `done`).
+_TEXTS = {
+    "response.output_text": ("content", "content_index", "text"),
+    "response.refusal": ("content", "content_index", "refusal"),
+    "response.reasoning_text": ("content", "content_index", "text"),
+    "response.reasoning": ("content", "content_index", "text"),
+    "response.reasoning_summary_text": ("summary", "summary_index", "text"),
+    "response.function_call_arguments": ("call", "", "arguments"),
+    "response.custom_tool_call_input": ("call", "", "input"),
+}
+# Events that say nothing which the events above do not say too.
+_SILENT = frozenset(
+    {
+        "keepalive",
+        "response.queued",
+        "response.content_part.added",
+        "response.content_part.done",
+        "response.reasoning_summary_part.added",
+        "response.reasoning_summary_part.done",
+    }
+)
+
+
+class ChatStream:
+    """One choice of the answer. `failure` and `complete` tell that the upstream has nothing more to say."""
+
+    def __init__(
+        self,
+        writer: ChatWriter,
+        choice: ChatChoice,
+        *,
+        losses: Losses,
+        new_id: Callable[[str], str],
+        reasoning_field: str | None,
+        stops: Sequence[str],
+        keep_model: bool,
+        single_call: bool,
+    ) -> None:
+        self.failure: APIError | None = None
+        self.complete = False
+        self.usage: JSON | None = None
+        self._writer = writer
+        self._choice = choice
+        self._losses = losses
+        self._new_id = new_id
+        self._reasoning_field = reasoning_field
+        self._cut = StopCut(stops) if stops else None
+        self._keep_model = keep_model
+        self._single_call = single_call
+        self._items = SaidItems()
+        self._call_ids: set[str] = set()
+        self._last_text: dict[str, tuple[Item, tuple[str, int]]] = {}
+        self._ending = Ending("failed")
+        self._extras: JSON = {}
+        self._handlers: dict[str, Callable[[JSON], None]] = {
+            "response.created": self._created,
+            "response.in_progress": self._created,
+            "response.output_item.added": self._added,
+            "response.output_item.done": self._item_done,
+            "response.output_text.annotation.added": self._annotation,
+            "error": self._error,
+        }
+        for events, (home, index, field) in _TEXTS.items():
+            self._handlers[f"{events}.delta"] = self._reader(home, index, "delta")
+            self._handlers[f"{events}.done"] = self._reader(home, index, field)
+
+    def feed(self, event: JSON) -> None:
+        """Say what one event, or one whole response, adds."""
+        kind = event.get("type")
+        handler = self._handlers.get(kind) if isinstance(kind, str) else None
+        try:
+            if handler:
+                handler(event)
+            elif event.get("object") == "response":
+                self._terminal(event)
+            elif isinstance(event.get("response"), dict) and str(kind).partition(".")[2] in (
+                *_ENDINGS,
+                "done",
+            ):
+                self._terminal(event["response"])
+            elif event.get("error"):
+                self._error(event)
+            elif kind not in _SILENT:
+                self._losses.report(
+                    str(kind), "dropped", "an event without a counterpart in Chat Completions"
+                )
+        except UpstreamError as error:
+            self.failure = error
+
+    def close(self) -> None:
+        """Say the finish_reason; raises UpstreamError when the upstream did not end its answer."""
+        if not self.complete:
+            raise UpstreamError(CUT_OFF, status=502, code="server_error")
+        self._flush()
+        self._choice.open()
+        calls = self._choice.has_calls and not self._is_cut
+        reason = finish_reason_of(self._ending, calls=calls)
+        if reason is None:
+            self._losses.report(
+                "incomplete_details.reason", "dropped", f"{self._ending.reason!r} is unknown, said as length"
+            )
+        if self._single_call and reason == "tool_calls":
+            reason = "function_call"
+        self._writer.extras |= self._extras
+        self._choice.finish("stop" if self._is_cut else reason or "length", self._extras)
+
+    @property
+    def items(self) -> list[JSON]:
+        """The done items of the answer, in order."""
+        return self._items.done
+
+    # Lifecycle
+
+    def _created(self, event: JSON) -> None:
+        response = event.get("response")
+        self._open(response if isinstance(response, dict) else {})
+
+    def _open(self, response: JSON) -> None:
+        model = response.get("model")
+        if model and isinstance(model, str) and not self._keep_model:
+            self._writer.model = model
+        self._keep_model = True
+        self._writer.open()
+        self._choice.open()
+
+    def _terminal(self, response: JSON) -> None:
+        status = response.get("status")
+        self.usage = chat_usage(response.get("usage"))
+        if status not in ("completed", "incomplete"):
+            raise _not_answered(response)
+        self._open(response)
+        output = response.get("output")
+        for index, item in enumerate(output if isinstance(output, list) else ()):
+            if isinstance(item, dict):
+                self._settle(self._items.in_output(index, item), item)
+        _refuse_acts(self.items)
+        details = response.get("incomplete_details") or {}
+        self._ending = Ending(status, details.get("reason") if status == "incomplete" else None)
+        extras = {name: value for name, value in response.items() if name not in RESPONSE_FIELDS}
+        if response.get("service_tier"):
+            extras["service_tier"] = response["service_tier"]
+        self._extras = {name: value for name, value in extras.items() if value is not None}
+        self.complete = True
+
+    def _error(self, event: JSON) -> None:
+        if not event.get("error"):
+            event = {"error": {name: event.get(name) for name in ("message", "code", "param")}}
+        raise error_from_payload(event)
+
+    # Items
+
+    def _added(self, event: JSON) -> None:
+        found = event.get("item")
+        if isinstance(found, dict):
+            item = self._items.of(event, found)
+            if item.kind in CALLS:
+                self._open_call(item, found)
+
+    def _item_done(self, event: JSON) -> None:
+        found = event.get("item")
+        if isinstance(found, dict):
+            self._settle(self._items.of(event, found), found)
+
+    def _settle(self, item: Item, found: JSON) -> None:
+        """Say what a finished item holds beyond what was said of it."""
+        first, item.done = item.done is None, found
+        if item.kind == "message":
+            self._settle_parts(item, "content", found.get("content"))
+        elif item.kind == "reasoning":
+            self._settle_parts(item, "content", found.get("content"))
+            self._settle_parts(item, "summary", found.get("summary"))
+        elif item.kind in CALLS:
+            self._open_call(item, found)
+            self._say_rest(item, ("call", 0), found.get(CALLS[item.kind][1]))
+        elif first:
+            self._losses.report(f"output.{item.kind}", "dropped", "Chat Completions has no such item")
+
+    def _settle_parts(self, item: Item, home: str, parts: object) -> None:
+        for index, part in enumerate(parts if isinstance(parts, list) else ()):
+            if not isinstance(part, dict):
+                continue
+            kind = part.get("type")
+            if kind == "refusal":
+                self._say_rest(item, ("refusal", index), part.get("refusal"))
+            else:
+                self._say_rest(item, (home, index), part.get("text"), part.get("logprobs"))
+            annotations = part.get("annotations")
+            for annotation in (annotations if isinstance(annotations, list) else [])[item.annotations :]:
+                self._annotate(item, annotation)
+
+    # Texts and calls
+
+    def _reader(self, home: str, index_name: str, field: str) -> Callable[[JSON], None]:
+        """A handler for one kind of text event."""
+        kinds = {"call": "function_call", "summary": "reasoning"}
+
+        def read(event: JSON) -> None:
+            value = event.get(field)
+            if not isinstance(value, str):
+                return
+            name = event["type"]
+            kind = "reasoning" if "reasoning" in name else kinds.get(home, "message")
+            item = self._items.find(event, "custom_tool_call" if "custom" in name else kind)
+            number = event.get(index_name)
+            key = ("refusal" if "refusal" in name else home, number if isinstance(number, int) else 0)
+            if field == "delta":
+                self._say(item, key, value, event.get("logprobs"))
+            else:
+                self._say_rest(item, key, value, event.get("logprobs"))
+
+        return read
+
+    def _say_rest(self, item: Item, key: tuple[str, int], full: object, logprobs: object = None) -> None:
+        """Say what `full` holds beyond what was said of this text."""
+        if isinstance(full, dict | list):
+            full = dumps(full).decode()
+        if not isinstance(full, str):
+            return
+        said = "".join(item.said.get(key, ()))
+        if full.startswith(said):
+            self._say(item, key, full[len(said) :], None if said else logprobs)
+        elif full != said:
+            self._losses.report(f"output.{item.kind}", "dropped", "its end differs from what was streamed")
+
+    def _say(self, item: Item, key: tuple[str, int], text: str, logprobs: object = None) -> None:
+        if not text:
+            return
+        if item.kind == "reasoning" and not self._is_source(item, key[0]):
+            return
+        item.said.setdefault(key, []).append(text)
+        if key[0] == "call":
+            if item.ordinal is not None and not self._is_cut:
+                self._choice.arguments(item.ordinal, text)
+            return
+        if item.kind == "reasoning":
+            field = self._reasoning_field
+            if field is None:
+                self._losses.report("output.reasoning", "dropped", "no reasoning field is set")
+                return
+        else:
+            field = "refusal" if key[0] == "refusal" else "content"
+        self._text(field, self._apart(field, item, key) + text, logprobs)
+
+    def _text(self, field: str, text: str, logprobs: object) -> None:
+        self._choice.open()
+        if self._cut and field == "content":
+            text = self._cut.feed(text)
+        if not text or (self._is_cut and field != "content"):
+            return
+        if logprobs and isinstance(logprobs, list):
+            self._choice.scored_text(text, choice_logprobs([e for e in logprobs if isinstance(e, dict)]))
+        else:
+            self._choice.text(field, text)
+
+    def _apart(self, field: str, item: Item, key: tuple[str, int]) -> str:
+        """The blank line before a text that begins after another one of the same field."""
+        last, self._last_text[field] = self._last_text.get(field), (item, key)
+        if last is None or last == (item, key) or (last[0] is item and item.kind == "message"):
+            return ""
+        return "\n\n"
+
+    def _is_source(self, item: Item, source: str) -> bool:
+        item.source = item.source or source
+        if item.source != source:
+            self._losses.report("output.reasoning", "dropped", f"its {source}, beside its {item.source}")
+        return item.source == source
+
+    def _open_call(self, item: Item, found: JSON) -> None:
+        name = found.get("name")
+        if item.ordinal is not None or self._is_cut or not (isinstance(name, str) and name):
+            return
+        if self._single_call and self._choice.has_calls:
+            self._losses.report(f"output.{item.kind}", "dropped", "a function_call is a single call")
+            return
+        call_id = found.get("call_id") or found.get("id")
+        if not isinstance(call_id, str) or call_id in self._call_ids:
+            call_id = self._new_id("call_")
+        self._call_ids.add(call_id)
+        if found.get("namespace"):
+            self._losses.report(f"output.{item.kind}.namespace", "dropped", "Chat calls have no namespace")
+        self._flush()
+        self._choice.open()
+        item.ordinal = self._choice.call(CALLS[item.kind][0], call_id, name)
+        for piece in item.said.get(("call", 0), ()):
+            self._choice.arguments(item.ordinal, piece)
+
+    def _annotation(self, event: JSON) -> None:
+        self._annotate(self._items.find(event, "message"), event.get("annotation"))
+
+    def _annotate(self, item: Item, annotation: object) -> None:
+        item.annotations += 1
+        if isinstance(annotation, dict) and not self._is_cut:
+            self._choice.open()
+            self._choice.annotate(nested_annotation(annotation))
+
+    # Stop sequences
+
+    @property
+    def _is_cut(self) -> bool:
+        return self._cut is not None and self._cut.hit
+
+    def _flush(self) -> None:
+        held = self._cut.flush() if self._cut else ""
+        if held:
+            self._choice.text("content", held)
+
+
+def _refuse_acts(items: list[JSON]) -> None:
+    """Raise UpstreamError for an item that waits for the client, unless the upstream answered it itself."""
+    answered = {item.get("call_id") for item in items if str(item.get("type")).endswith("_output")}
+    for item in items:
+        kind = item.get("type")
+        if kind in CLIENT_ACTS and item.get("execution") != "server" and item.get("call_id") not in answered:
+            message = f"The upstream asks the client for a {kind}, which Chat Completions cannot say."
+            raise UpstreamError(message, status=502, code="unsupported_output")
+
+
+def _not_answered(response: JSON) -> APIError:
+    """The error of a response that is no answer."""
+    error, status = response.get("error"), response.get("status")
+    if error:
+        return error_from_payload({"error": error})
+    message = f"The upstream's response has the status {status!r}; expected completed or incomplete."
+    return UpstreamError(message, status=502, code="server_error")

@@ -45,9 +45,12 @@ def test_flushed_pieces_come_out_as_they_come_in() -> None:
 @pytest.mark.parametrize(
     "head", [b"plain text", gzip.compress(TEXT)[:-8] + bytes(8)], ids=["no wrapper", "wrong checksum"]
 )
-def test_broken_body_is_an_error(head: bytes) -> None:
+@pytest.mark.parametrize("size", [4, 1000])
+def test_broken_body_is_an_error(head: bytes, size: int) -> None:
+    inflate = Inflate(limit=1000)
+    pieces = (inflate.feed(head[at : at + size]) for at in range(0, len(head), size))
     with pytest.raises(ValueError, match="compressed body is broken"):
-        Inflate(limit=1000).feed(head)
+        list(pieces)
 
 
 def test_more_than_the_limit_is_an_error() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import pytest
@@ -395,25 +395,54 @@ async def test_nothing_is_left_behind_by_an_exchange() -> None:
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def test_timers_that_fire_late_touch_nothing() -> None:
-    async def receive() -> Message:
+async def call_of(app: Callable[[InnerCall, Receive], Awaitable[None]]) -> InnerCall:
+    """Run an app that is handed its own call, whose client stays."""
+
+    async def stays() -> Message:
         await asyncio.sleep(60)
         raise AssertionError
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    async def silent(message: Message) -> None:
+        raise AssertionError
+
+    async def run(scope: Scope, receive: Receive, send: Send) -> None:
+        await app(call, receive)
+
+    call = InnerCall(stays, b"", cancel=True, grace=0, is_answered=lambda: False)
+    await asyncio.wait_for(call.run(run, {}, silent), 10)
+    return call
+
+
+async def test_finished_app_is_safe_from_every_timer() -> None:
+    async def app(call: InnerCall, receive: Receive) -> None:
         call.give_up()
+        call.linger()
         call.linger()
         call.finished()
         call.give_up()
         call.left()
+        await asyncio.sleep(0.05)
 
-    call = InnerCall(receive, b"", cancel=True, grace=0, is_answered=lambda: False)
+    assert not (await call_of(app)).client_left
 
-    async def send(message: Message) -> None:
-        raise AssertionError
 
-    await call.run(app, {}, send)
-    assert not call.client_left
+async def test_app_that_is_slow_to_be_cancelled_is_cancelled_once() -> None:
+    cancelled = 0
+
+    async def app(call: InnerCall, receive: Receive) -> None:
+        nonlocal cancelled
+        call.give_up()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            cancelled += 1
+            call.left()
+            await asyncio.sleep(0.05)
+            call.finished()
+            raise
+
+    await call_of(app)
+    assert cancelled == 1
 
 
 def concurrent(app: ASGIApp) -> list[Exchange]:

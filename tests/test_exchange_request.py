@@ -210,6 +210,8 @@ async def test_model_is_replaced_upstream_and_kept_for_the_client() -> None:
 # Losses
 
 
+FUNCTION = {"type": "function", "name": "f", "parameters": {"type": "object"}, "strict": False}
+ALLOWED = {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "f"}]}
 LOSSY = {"model": "m", "input": "Hi", "truncation": "auto"}
 
 
@@ -245,6 +247,14 @@ async def test_strict_refuses_what_would_be_dropped_before_the_upstream_is_calle
     assert seen == []
 
 
+async def test_strict_lets_pass_what_is_emulated() -> None:
+    document = {"model": "m", "input": "Hi"}
+    assert (await ask(document, strict=True)).status == 200
+    lossy = {**document, "tools": [FUNCTION], "tool_choice": ALLOWED}
+    exchange = await ask(lossy, strict=True)
+    assert (exchange.status, exchange.headers["x-responses-asgi-loss"]) == (200, "tool_choice;emulated")
+
+
 async def test_each_loss_is_logged_once_at_info(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "responses_asgi")
     for path in ("/a/responses", "/b/responses"):
@@ -253,7 +263,15 @@ async def test_each_loss_is_logged_once_at_info(caplog: pytest.LogCaptureFixture
             await post(app, LOSSY, path=path).run()
     records = [record for record in caplog.records if "truncation" in record.getMessage()]
     assert [record.levelname for record in records] == ["INFO", "DEBUG", "INFO", "DEBUG"]
-    assert "on the way to generic /a/chat/completions" in records[0].getMessage()
+    assert "upstream generic /a/chat/completions" in records[0].getMessage()
+
+
+async def test_losses_of_the_answer_are_logged_too(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "responses_asgi")
+    document = completion()
+    document["choices"].append({**document["choices"][0], "index": 1})
+    await post(ResponsesMiddleware(whole(document), path="/c/responses"), path="/c/responses").run()
+    assert "choices[1] dropped, upstream generic /c/chat/completions" in caplog.text
 
 
 # Settings

@@ -292,6 +292,7 @@ def apps(django_app: ASGIHandler, chat: Chat) -> dict[str, ASGIApp]:
     fastapi = chat.fastapi()
     fastapi.add_middleware(BaseHTTPMiddleware, dispatch=passes)
     fastapi.add_middleware(ResponsesMiddleware)
+    fastapi.add_middleware(BaseHTTPMiddleware, dispatch=passes)
     mounted = FastAPI()
     mounted.mount("/v1", ResponsesMiddleware(Upstream.asgi(chat.fastapi())))
     return {"fastapi": fastapi, "django": ResponsesMiddleware(django_app), "mounted": mounted}

@@ -96,6 +96,21 @@ async def test_busy_stream_gets_no_comments() -> None:
     assert server.bodies == [A_BYTES] * 5 + [b""]
 
 
+async def test_silence_is_counted_from_the_last_write() -> None:
+    server = Server()
+    loop = asyncio.get_running_loop()
+    sink = SSESink(server.send, keep_alive=0.1)
+    await sink.write([A])
+    await asyncio.sleep(0.05)
+    await sink.write([B])
+    written = loop.time()
+    server.arrived.clear()
+    await server.arrived.wait()
+    assert loop.time() - written > 0.095
+    await sink.close()
+    assert server.bodies == [A_BYTES, B_BYTES, KEEP_ALIVE, b""]
+
+
 async def test_keep_alive_is_skipped_while_a_write_waits_for_the_client() -> None:
     server = Server()
     sink = SSESink(server.send, keep_alive=0.02)

@@ -42,7 +42,7 @@ _MOST_LOGGED = 4096
 _INDEX = re.compile(r"\[\d+\]")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Prepared:
     """What is known of an exchange before its upstream is called."""
 
@@ -50,6 +50,11 @@ class Prepared:
     context: ExchangeContext
     request: UpstreamRequest
     stream: bool
+
+    def hand_over(self) -> UpstreamRequest:
+        """The upstream's request, kept here no longer: bodies with images are large, and streams are long."""
+        request, self.request = self.request, UpstreamRequest({}, b"")
+        return request
 
 
 async def run_exchange(
@@ -68,11 +73,8 @@ async def run_exchange(
     deployment paths. Raises what the upstream's app or a hook raised, after the client has been told.
     """
     try:
-        body = await read_body(scope, receive, options=options)
-        if body is None:
-            return
         prepared = await _prepare(
-            body, scope=scope, upstream=upstream, path=upstream_path, options=options, model=model
+            scope, receive, upstream=upstream, path=upstream_path, options=options, model=model
         )
     except APIError as error:
         await send_error(send, error)
@@ -80,12 +82,17 @@ async def run_exchange(
         await send_error(send, internal_error())
         raise
     else:
-        await _call(prepared, receive, send, upstream=upstream, options=options)
+        if prepared is not None:
+            await _call(prepared, receive, send, upstream=upstream, options=options)
 
 
 async def _prepare(
-    body: bytes, *, scope: Scope, upstream: Upstream, path: str, options: Options, model: str | None
-) -> Prepared:
+    scope: Scope, receive: Receive, *, upstream: Upstream, path: str, options: Options, model: str | None
+) -> Prepared | None:
+    """Everything up to the upstream call; None when the client left meanwhile. Raises APIError."""
+    body = await read_body(scope, receive, options=options)
+    if body is None:
+        return None
     request = parse_body(body, max_depth=options.max_depth)
     if model is not None and isinstance(request, dict) and not request.get("model"):
         request = {**request, "model": model}
@@ -99,8 +106,8 @@ async def _prepare(
         upstream_model=upstream.model,
     )
     chat = translator.request()
-    if translator.losses:
-        _look_at(translator.losses, upstream=upstream, path=path, strict=options.strict)
+    if options.strict:
+        _refuse_dropped(translator.losses)
     context = ExchangeContext(
         api="responses",
         response_id=translator.response_id,
@@ -130,18 +137,21 @@ async def _call(
         context=prepared.context,
         on_event=upstream.on_event,
     )
+    request = prepared.hand_over()
     call = InnerCall(
         receive,
-        prepared.request.body,
+        request.body,
         cancel=prepared.stream or options.cancel_json,
         grace=options.grace,
         is_answered=lambda: answer.closed,
     )
     response = InnerResponse(answer, call, outer_send, limit=options.max_answer_bytes)
+    inner_scope = request.scope
+    del request
     raised: BaseException | None = None
     try:
         try:
-            await call.run(upstream.app, prepared.request.scope, response.send)
+            await call.run(upstream.app, inner_scope, response.send)
         except (Exception, BaseExceptionGroup) as error:
             raised = error
         if raised is not None:
@@ -152,6 +162,7 @@ async def _call(
             await answer.fail(UpstreamError("The upstream ended without completing its answer.", status=502))
     finally:
         answer.stop()
+    _log_losses(prepared.translator.losses, f"{upstream.profile.name} {inner_scope['path']}")
     await _settle(prepared, answer, upstream)
     raised = response.error or raised
     if isinstance(raised, APIError):
@@ -175,28 +186,24 @@ async def _settle(prepared: Prepared, answer: Answer, upstream: Upstream) -> Non
         logger.exception("after_exchange failed for %s", prepared.context.response_id)
 
 
-def _look_at(losses: Losses, *, upstream: Upstream, path: str, strict: bool) -> None:
-    """Refuse what may not be lost; log the rest, each kind once at INFO."""
+def _refuse_dropped(losses: Losses) -> None:
     for loss in losses:
-        if strict and loss.action == "dropped":
+        if loss.action == "dropped":
             raise InvalidRequestError(
                 f"{loss.path} cannot be carried to the upstream: {loss.reason}.",
                 param=loss.path,
                 code="unsupported_parameter",
             )
+
+
+def _log_losses(losses: Losses, upstream: str) -> None:
+    """Log what was lost both ways, each kind once at INFO."""
     for loss in losses:
-        key = (f"{upstream.profile.name} {path}", _INDEX.sub("[]", loss.path), loss.action)
-        known = key in _logged or len(_logged) >= _MOST_LOGGED
-        if not known:
+        key = (upstream, _INDEX.sub("[]", loss.path), loss.action)
+        level = logging.DEBUG if key in _logged or len(_logged) >= _MOST_LOGGED else logging.INFO
+        if level == logging.INFO:
             _logged.add(key)
-        logger.log(
-            logging.DEBUG if known else logging.INFO,
-            "%s %s on the way to %s: %s",
-            loss.path,
-            loss.action,
-            key[0],
-            loss.reason,
-        )
+        logger.log(level, "%s %s, upstream %s: %s", loss.path, loss.action, upstream, loss.reason)
 
 
 def _told(error: BaseException) -> APIError:

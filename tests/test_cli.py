@@ -74,12 +74,12 @@ def test_help_names_the_command_and_its_options() -> None:
     assert "deepseek" in serve.stdout
 
 
-def health_of(app: Any) -> Any:
+def get(app: Any, path: str) -> httpx.Response:
     async def ask() -> httpx.Response:
         async with httpx.AsyncClient(transport=ASGITransport(app), base_url="http://bridge") as client:
-            return await client.get("/health")
+            return await client.get(path)
 
-    return asyncio.run(ask()).json()
+    return asyncio.run(ask())
 
 
 def test_serve_hands_the_server_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +97,12 @@ def test_serve_hands_the_server_its_options(monkeypatch: pytest.MonkeyPatch) -> 
     }
     assert app.bridge.upstream.profile.name == "vllm"
     assert app.bridge.options.strict
-    assert health_of(app) == {"status": "ok", "upstream": "http://127.0.0.1:9/v1", "profile": "vllm"}
+    assert get(app, "/v1/responses").status_code == 405
+    assert get(app, "/health").json() == {
+        "status": "ok",
+        "upstream": "http://127.0.0.1:9/v1",
+        "profile": "vllm",
+    }
 
 
 def test_python_m_is_the_same_command(

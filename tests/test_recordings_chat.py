@@ -74,7 +74,7 @@ def sentence_of(recording: JSON) -> str:
 
 def check_answer(asked: Asked, recording: JSON) -> None:
     meaning = read(recording)
-    if meaning.status == "failed" and not asked.is_stream:
+    if meaning.status == "failed" and asked.status != 200:
         check_error(asked, recording, meaning.error)
         return
     said = facts_of(response_of(asked))

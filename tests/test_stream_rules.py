@@ -43,7 +43,7 @@ def expected_facts(answer: Answer) -> Facts:
 def check(asked: Asked, shape: Shape, *, dialect: Dialect = "openai") -> None:
     """The answer says what the shape means, as an HTTP error where that is what it means."""
     answer = shape.answer
-    if answer.status.startswith("http:") or (answer.status == "failed" and not asked.is_stream):
+    if answer.status.startswith("http:") or (answer.status == "failed" and asked.status != 200):
         status = int(answer.status[5:]) if answer.status.startswith("http:") else asked.status
         assert asked.status == status >= 400
         error = json.loads(asked.body)["error"]

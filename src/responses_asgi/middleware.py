@@ -200,7 +200,8 @@ def _upstream_of(app: ASGIApp | Upstream, record: dict[str, Any]) -> Upstream:
         return app
     if not callable(app):
         raise ConfigurationError(f"app must be an ASGI app or an Upstream, got {type(app).__name__}")
-    return Upstream(app=app, **{**record, "profile": profile_for(record.get("profile"))})
+    fields: dict[str, Any] = {**record, "profile": profile_for(record.get("profile"))}
+    return Upstream(app=app, **fields)
 
 
 def _paths(path: str | Sequence[str] | None) -> Sequence[str]:

@@ -1,4 +1,4 @@
-"""ScriptedChat: what it was given is what a client receives."""
+"""ScriptedChat and ScriptedResponses: what they were given is what a client receives."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import httpx
 import pytest
 from httpx_sse import EventSource
 
-from responses_asgi.testing import ScriptedChat, Turn
+from responses_asgi.testing import ResponsesTurn, ScriptedChat, ScriptedResponses, Turn
 
 JSON = dict[str, Any]
 
@@ -20,11 +20,13 @@ HELLO: list[JSON | bytes] = [
 ]
 
 
-def client(app: ScriptedChat) -> httpx.AsyncClient:
+def client(app: ScriptedChat | ScriptedResponses) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test")
 
 
-async def ask(app: ScriptedChat, *, path: str = "/v1/chat/completions", **body: Any) -> httpx.Response:
+async def ask(
+    app: ScriptedChat | ScriptedResponses, *, path: str = "/v1/chat/completions", **body: Any
+) -> httpx.Response:
     async with client(app) as http:
         return await http.post(path, json=body)
 
@@ -78,6 +80,7 @@ async def test_a_whole_answer_is_put_together_from_the_chunks() -> None:
     assert choice["message"] == {
         "role": "assistant",
         "content": "Hello",
+        "refusal": None,
         "annotations": [{"type": "x"}, {"type": "y"}],
         "tool_calls": [
             {"type": "function", "id": "call_1", "function": {"name": "f", "arguments": '{"a":1}'}}
@@ -193,3 +196,30 @@ async def test_lifespan_is_answered_and_websockets_are_not() -> None:
     assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
     with pytest.raises(NotImplementedError):
         await app({"type": "websocket"}, receive, send)
+
+
+RESPONSE = {"id": "resp_1", "object": "response", "status": "completed", "output": []}
+MESSAGE = {"type": "message", "content": [{"type": "output_text", "text": "Hi", "annotations": []}]}
+EVENTS: list[JSON | bytes] = [
+    {"type": "response.created", "response": {**RESPONSE, "status": "in_progress"}},
+    {"type": "response.output_item.done", "output_index": 0, "item": MESSAGE},
+    b": wait\n\n",
+    {"type": "response.completed", "response": {**RESPONSE, "output": [MESSAGE]}},
+]
+
+
+async def test_responses_events_have_names_and_no_marker() -> None:
+    app = ScriptedResponses({"m": ResponsesTurn(EVENTS), "bare": ResponsesTurn(EVENTS, event_lines=False)})
+    answer = await ask(app, path="/v1/responses", model="m", stream=True)
+    events = list(EventSource(answer).iter_sse())
+    assert [event.json() for event in events] == [event for event in EVENTS if isinstance(event, dict)]
+    assert [event.event for event in events] == [event.json()["type"] for event in events]
+    assert b"event:" not in (await ask(app, path="/v1/responses", model="bare", stream=True)).content
+
+
+async def test_a_whole_response_is_put_together_from_the_events() -> None:
+    app = ScriptedResponses([ResponsesTurn(EVENTS)])
+    answer = await ask(app, path="/openai/v1/responses", model="m")
+    assert answer.json() == {**RESPONSE, "output": [MESSAGE]}
+    assert app.requests[0].body == {"model": "m"}
+    assert (await ask(app, model="m")).status_code == 404

@@ -1,16 +1,18 @@
-"""An ASGI app that speaks Chat Completions from a script: it plays given answers, byte for byte."""
+"""ASGI apps that speak Chat Completions or Responses from a script: given answers, byte for byte."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
+from responses_asgi.translate.chat_snapshot import fold_chunks
+from responses_asgi.translate.snapshot import fold
 from responses_asgi.types.asgi import Receive, Scope, Send
 from responses_asgi.types.json import JSON, dumps, loads
 
-__all__ = ["ReceivedRequest", "ScriptedChat", "Turn", "assembled"]
+__all__ = ["ReceivedRequest", "ResponsesTurn", "ScriptedChat", "ScriptedResponses", "Turn"]
 
 _SSE = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
 _JSON = {"content-type": "application/json"}
@@ -63,13 +65,41 @@ class Turn:
     def _events(self) -> Iterator[bytes]:
         end = (self.newline * 2).encode()
         for chunk in self.chunks:
-            yield chunk if isinstance(chunk, bytes) else b"data: " + dumps(chunk) + end
+            yield chunk if isinstance(chunk, bytes) else self._name(chunk) + b"data: " + dumps(chunk) + end
         if self.done:
             yield b"data: [DONE]" + end
 
+    def _name(self, chunk: JSON) -> bytes:
+        """The event line of a chunk."""
+        return b""
+
     def _document(self) -> bytes:
-        whole = assembled(self.chunks) if self.whole is None else self.whole
+        whole = self._assembled() if self.whole is None else self.whole
         return whole if isinstance(whole, bytes) else dumps(whole)
+
+    def _assembled(self) -> JSON:
+        return fold_chunks(chunk for chunk in self.chunks if isinstance(chunk, dict))
+
+
+@dataclass(frozen=True, slots=True)
+class ResponsesTurn(Turn):
+    """One scripted answer of a Responses server; its `chunks` are events.
+
+    As with `Turn`, but the stream does not end with `[DONE]`, and the answer to a request without `stream`
+    is the response that the events tell.
+
+    - `event_lines`: give each event an `event:` line with its type.
+    """
+
+    done: bool = False
+    event_lines: bool = True
+
+    def _name(self, chunk: JSON) -> bytes:
+        named = self.event_lines and "type" in chunk
+        return f"event: {chunk['type']}{self.newline}".encode() if named else b""
+
+    def _assembled(self) -> JSON:
+        return fold(chunk for chunk in self.chunks if isinstance(chunk, dict))
 
 
 class ReceivedRequest(NamedTuple):
@@ -80,16 +110,10 @@ class ReceivedRequest(NamedTuple):
     body: JSON
 
 
-class ScriptedChat:
-    """Serves `POST .../chat/completions` from a script, in-process or under any ASGI server.
+class _Scripted:
+    """An app that answers `POST` at any path with this ending."""
 
-    `turns` is one answer per request, in order, or a mapping from the request's `model` to its answer. A
-    request that the script does not know is answered with HTTP 500 and says so. What came in is kept in
-    `requests`.
-
-    >>> chunk = {"choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": "stop"}]}
-    >>> app = ScriptedChat([Turn([chunk])])
-    """
+    _path: ClassVar[str]
 
     def __init__(self, turns: Sequence[Turn] | Mapping[str, Turn]) -> None:
         self.turns = turns
@@ -101,11 +125,11 @@ class ScriptedChat:
         elif scope["type"] == "http":
             await self._answer(scope, receive, send)
         else:
-            raise NotImplementedError(f"ScriptedChat does not speak {scope['type']}")
+            raise NotImplementedError(f"{type(self).__name__} does not speak {scope['type']}")
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = await _read(receive)
-        if scope["method"] != "POST" or not scope["path"].endswith("/chat/completions"):
+        if scope["method"] != "POST" or not scope["path"].endswith(self._path):
             turn = _refusal(404, f"There is no {scope['method']} {scope['path']} here.")
             await _play(turn, send, stream=False)
             return
@@ -126,40 +150,28 @@ class ScriptedChat:
         return self.turns[number - 1]
 
 
-def assembled(chunks: Sequence[JSON | bytes]) -> JSON:
-    """The whole `chat.completion` that well-formed chunks tell; an error chunk is the answer by itself."""
-    message: JSON = {"role": "assistant", "content": None}
-    calls: dict[int, JSON] = {}
-    answer: JSON = {"id": "chatcmpl-scripted", "object": "chat.completion", "created": 0, "model": "scripted"}
-    choice: JSON = {"index": 0, "message": message, "finish_reason": None}
-    for chunk in chunks:
-        if isinstance(chunk, bytes):
-            continue
-        if chunk.get("error"):
-            return {"error": chunk["error"]}
-        answer |= {name: chunk[name] for name in ("id", "created", "model", "usage") if chunk.get(name)}
-        for said in chunk.get("choices") or ():
-            _merge(message, said.get("delta") or {}, calls)
-            choice["finish_reason"] = said.get("finish_reason") or choice["finish_reason"]
-    if calls:
-        message["tool_calls"] = [calls[index] for index in sorted(calls)]
-    return {**answer, "choices": [choice]}
+class ScriptedChat(_Scripted):
+    """Serves `POST .../chat/completions` from a script, in-process or under any ASGI server.
+
+    `turns` is one answer per request, in order, or a mapping from the request's `model` to its answer. A
+    request that the script does not know is answered with HTTP 500 and says so. What came in is kept in
+    `requests`.
+
+    >>> chunk = {"choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": "stop"}]}
+    >>> app = ScriptedChat([Turn([chunk])])
+    """
+
+    _path = "/chat/completions"
 
 
-def _merge(message: JSON, delta: JSON, calls: dict[int, JSON]) -> None:
-    """Add one delta to a message: texts are joined, lists continued, tool calls matched by their index."""
-    for name, value in delta.items():
-        if name == "tool_calls":
-            for piece in value or ():
-                call = calls.setdefault(piece["index"], {"type": "function", "function": {"arguments": ""}})
-                function = piece.get("function") or {}
-                call["id"] = piece.get("id") or call.get("id")
-                call["function"]["name"] = function.get("name") or call["function"].get("name")
-                call["function"]["arguments"] += function.get("arguments") or ""
-        elif name != "role" and isinstance(value, str):
-            message[name] = (message.get(name) or "") + value
-        elif isinstance(value, list):
-            message[name] = [*(message.get(name) or []), *value]
+class ScriptedResponses(_Scripted):
+    """Serves `POST .../responses` from a script, as `ScriptedChat` does for Chat Completions.
+
+    >>> response = {"id": "resp_1", "object": "response", "status": "completed", "output": []}
+    >>> app = ScriptedResponses([ResponsesTurn([{"type": "response.completed", "response": response}])])
+    """
+
+    _path = "/responses"
 
 
 async def _play(turn: Turn, send: Send, *, stream: bool) -> None:

@@ -4,7 +4,7 @@
 2. Every other field of the chunk comes from the newest one that gives it a value.
 3. What servers repeat (role, ids, names, finish_reason) counts once; another id at a used index is another
    call. So the fold also reads streams that this package only passes on.
-4. Of a stream that breaks off, what had been said so far is kept; an error is kept beside it, as `error`.
+4. Of a stream that breaks off, what had been said so far is kept. An error is an answer by itself.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from responses_asgi.types.json import JSON
 
 __all__ = ["fold_chunks"]
 
-_LISTED_APART = frozenset({"choices", "object", "obfuscation"})
+_NOT_KEPT = frozenset({"choices", "object", "obfuscation"})
 
 
 def fold_chunks(chunks: Iterable[JSON]) -> JSON:
     """Rebuild the `chat.completion` from its chunks alone, with all choices in the order of their index.
 
     `chunks` are decoded `chat.completion.chunk` objects in order; they are not changed. Returns an empty
-    dict when there are none. For every stream this package makes, the result equals `translator.snapshot()`.
+    dict when there are none, and `{"error": ...}` when one of them is an error. For every stream this package
+    makes, the result equals `translator.snapshot()`, except for a usage that the client did not ask for.
 
     >>> fold_chunks([
     ...     {"id": "1", "choices": [{"index": 0, "delta": {"role": "assistant", "content": "He"}}]},
@@ -35,18 +36,19 @@ def fold_chunks(chunks: Iterable[JSON]) -> JSON:
     completion: JSON = {}
     choices: dict[int, _Choice] = {}
     for chunk in chunks:
+        if chunk.get("error"):
+            return {"error": deepcopy(chunk["error"])}
         completion.setdefault("object", "chat.completion")
         completion |= {
             name: deepcopy(value)
             for name, value in chunk.items()
-            if name not in _LISTED_APART and value is not None
+            if name not in _NOT_KEPT and value is not None
         }
         for choice in chunk.get("choices") or ():
             index = choice.get("index") or 0
             choices.setdefault(index, _Choice(index)).take(choice)
-    if completion.keys() <= {"object", "error"}:
-        return {name: value for name, value in completion.items() if name == "error"}
-    return {**completion, "choices": [choices[index].whole() for index in sorted(choices)]}
+    whole = {"choices": [choices[index].whole() for index in sorted(choices)]}
+    return {**completion, **whole} if completion else {}
 
 
 class _Choice:
@@ -82,7 +84,9 @@ class _Choice:
     def whole(self) -> JSON:
         texts = {name: "".join(pieces) for name, pieces in self._texts.items()}
         said = {name: text for name, text in texts.items() if text}
-        message = {"role": "assistant", "content": None, "refusal": None, **said, **self._values}
+        silent = not (self._calls or self._legacy or said.get("refusal"))
+        message: JSON = {"role": "assistant", "content": "" if silent else None, "refusal": None}
+        message |= {**said, **self._values}
         if self._calls:
             message["tool_calls"] = [call.whole() for call in self._calls]
         if self._legacy is not None:

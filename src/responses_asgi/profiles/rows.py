@@ -1,140 +1,39 @@
-"""How Chat Completions servers depart from OpenAI's own, as one table of data.
-
-1. A `Profile` is the only place where a server's habits live; translation reads fields, never names.
-2. The profile is chosen by name, else guessed from the host name alone, else it is `generic`, which asks
-   nothing of a server that a hand-written chat endpoint would not understand.
-3. Each row cites a public document, or the id of a recorded exchange that shows the habit.
-"""
+"""One row per kind of server. Each row cites a public document, or the id of a recorded exchange."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import replace
 
-from responses_asgi.errors import ConfigurationError
+from responses_asgi.profiles.profile import OPENAI_ONLY, Profile
 
-__all__ = ["PROFILES", "PROFILE_ALIASES", "Profile", "profile_for"]
-
-ReasoningField = Literal["reasoning_content", "reasoning", "reasoning_details", "thinking"]
-
-# Fields of requests, messages and parts that only OpenAI is known to take; unknown ones are often a 400.
-OPENAI_ONLY = frozenset(
-    {
-        "metadata",
-        "moderation",
-        "prompt_cache_breakpoint",
-        "prompt_cache_key",
-        "prompt_cache_options",
-        "prompt_cache_retention",
-        "refusal",
-        "safety_identifier",
-        "service_tier",
-        "verbosity",
-    }
-)
+__all__ = ["ROWS"]
 
 _UP_TO_HIGH = {"minimal": "low", "xhigh": "high", "max": "high"}
 
+# Models that reason, as OpenAI names them, also behind a gateway (`openai/gpt-5.6-sol`).
+_OPENAI_REASONING = r"(^|/)(o\d|gpt-([5-9]|\d\d)|codex)(?!.*chat)"
 
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """One kind of Chat Completions server. The defaults are those of `generic`.
+_HOSTED = Profile(name="", text_parts=True, call_content=None, returned_reasoning="text")
 
-    A variant is made with `dataclasses.replace`:
-
-    >>> replace(PROFILES["vllm"], name="our vllm", think_tags=False).token_limit_field
-    'max_tokens'
-    """
-
-    name: str
-    """What the configuration, the log and `/health` call it."""
-
-    hosts: tuple[str, ...] = ()
-    """Host names this row is guessed from; each also stands for its sub-domains."""
-
-    base_path: str = "/v1"
-    """Where `/chat/completions` lies when a base URL has no path of its own."""
-
-    think_tags: bool = False
-    """Answers may begin with `<think>...</think>` inside the text; they are split into reasoning."""
-
-    done_completes: bool = False
-    """`[DONE]` after content counts as finished even when no finish_reason came."""
-
-    developer_role: bool = False
-    """The role `developer` is known; otherwise such messages are sent as `system`."""
-
-    merge_system: bool = False
-    """System messages must be a single one at the very front; all are joined there."""
-
-    user_after_tool: bool = True
-    """A user message may follow a tool message; otherwise a short assistant message is put between."""
-
-    text_parts: bool = False
-    """Content that is only text may be a list of parts; otherwise it is joined into one string."""
-
-    tool_parts: bool = False
-    """The content of a tool message may be a list of text parts."""
-
-    video_parts: bool = False
-    """`video_url` parts are understood."""
-
-    call_content: str | None = ""
-    """`content` of an assistant message that holds nothing but tool calls: "" or None."""
-
-    call_id_length: int | None = None
-    """Tool-call ids must be exactly this many letters and digits; others are rewritten, always alike."""
-
-    token_limit_field: Literal["max_completion_tokens", "max_tokens"] = "max_tokens"
-    """The name of the output limit."""
-
-    effort_values: Mapping[str, str] = field(default_factory=dict, hash=False)
-    """`reasoning.effort` values that must be sent as another one; the rest goes through as it is."""
-
-    thinking_on: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    """Fields that switch thinking on; sent beside `reasoning_effort`."""
-
-    thinking_off: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    """Fields that stand for `reasoning.effort: none`; when set, `reasoning_effort` is not sent with them."""
-
-    thinking_withheld: frozenset[str] = frozenset()
-    """Chat fields that must not be sent while `thinking_on` is."""
-
-    reasoning_field: ReasoningField | None = None
-    """Where an assistant message takes earlier reasoning back; None: not at all."""
-
-    reasoning_required: bool = False
-    """Assistant messages with tool calls must carry `reasoning_field`, if need be empty."""
-
-    stream_usage: bool = True
-    """`stream_options: {"include_usage": true}` is understood."""
-
-    json_schema: bool = True
-    """`response_format: json_schema` is understood; otherwise `json_object` is asked for."""
-
-    strict_tools: bool = True
-    """Function tools may carry `strict`."""
-
-    allowed_tools: bool = False
-    """`tool_choice: allowed_tools` is understood; otherwise the tools are filtered here."""
-
-    withheld: frozenset[str] = OPENAI_ONLY
-    """Chat fields that are never sent; one the client asked for is reported as dropped."""
-
-
-_HOSTED = Profile(name="", text_parts=True, call_content=None)
+# Responses as OpenAI serves it: no penalties, and a reasoning item without `encrypted_content` is looked up
+# among the stored ones: vercel/ai#7543, responses-openai-flue-v1-latest-8a660d.
+_OPENAI = replace(
+    _HOSTED,
+    returned_reasoning="encrypted",
+    encrypted_reasoning=_OPENAI_REASONING,
+    responses_withheld=frozenset({"frequency_penalty", "presence_penalty"}),
+)
 
 # Chat templates refuse a system message that is not the first one: ggml-org/llama.cpp#20215,
 # vllm-project/vllm#43590, sgl-project/sglang#40082.
 _TEMPLATED = replace(_HOSTED, merge_system=True)
 
-_ROWS = (
+ROWS = (
     # What any chat endpoint understands. No reasoning goes back, since unknown fields may be forbidden.
     Profile(name="generic"),
     # https://platform.openai.com/docs/api-reference/chat/create
     replace(
-        _HOSTED,
+        _OPENAI,
         name="openai",
         hosts=("openai.com",),
         developer_role=True,
@@ -146,7 +45,7 @@ _ROWS = (
     # Older api-versions refuse `developer` and unknown fields: https://learn.microsoft.com/azure/ai-foundry.
     # <think>: chat-azure-deepseek-r1-reasoning-streaming-6921d0.
     replace(
-        _HOSTED,
+        _OPENAI,
         name="azure",
         hosts=(
             "openai.azure.com",
@@ -226,10 +125,13 @@ _ROWS = (
         withheld=OPENAI_ONLY | {"logprobs", "top_logprobs"},
     ),
     # chat-xai-openaicompatiblecommon-xai-grok-code-fast-tool-baac8d, chat-xai-grok-3-tool-round-trip-2-345985
+    # Encrypted reasoning:
+    # responses-xai-can-use-tools-without-parameters-in-multi-turn-streaming-conversations-41f42d
     replace(
         _HOSTED,
         name="xai",
         hosts=("x.ai",),
+        encrypted_reasoning=r"grok-[4-9](?!.*non-reasoning)",
         token_limit_field="max_completion_tokens",
         effort_values=_UP_TO_HIGH,
         reasoning_field="reasoning_content",
@@ -259,6 +161,7 @@ _ROWS = (
         _HOSTED,
         name="openrouter",
         hosts=("openrouter.ai",),
+        encrypted_reasoning=_OPENAI_REASONING,
         base_path="/api/v1",
         video_parts=True,
         effort_values={"max": "xhigh"},
@@ -350,50 +253,8 @@ _ROWS = (
         base_path="/serving-endpoints",
     ),
     # Recordings of chat/copilot: text parts in system messages, null content beside calls.
-    replace(_HOSTED, name="copilot", hosts=("githubcopilot.com",), base_path=""),
+    # Encrypted reasoning: responses-copilot-reasoning-roundtrip-nonstreaming-549f6c.
+    replace(_OPENAI, name="copilot", hosts=("githubcopilot.com",), base_path=""),
     # chat-avian-openaicompatiblethinking-avian-kimi-thinking-streaming-83e7cc
     replace(_HOSTED, name="avian", hosts=("avian.io",), reasoning_field="reasoning_content"),
 )
-
-PROFILES: dict[str, Profile] = {row.name: row for row in _ROWS}
-"""Every built-in profile by its name."""
-
-PROFILE_ALIASES: dict[str, str] = {
-    "alibaba": "qwen",
-    "gemini-compat": "gemini",
-    "google": "gemini",
-    "kimi": "moonshot",
-    "llama.cpp": "llamacpp",
-    "mistralrs": "generic",
-    "vercel": "vercel-gateway",
-}
-"""Other names people use for a built-in profile."""
-
-_BY_HOST = {host: row for row in _ROWS for host in row.hosts}
-
-
-def profile_for(profile: str | Profile | None, host: str | None = None) -> Profile:
-    """The profile to use: `profile` by name or as it is, else guessed from `host`, else `generic`.
-
-    `host` is the host name of the upstream's URL; a port is ignored, and so are addresses and local names.
-    Raises ConfigurationError, naming all profiles, when there is none called `profile`.
-
-    >>> profile_for(None, "api.deepseek.com").name, profile_for(None, "localhost:8000").name
-    ('deepseek', 'generic')
-    """
-    if isinstance(profile, Profile):
-        return profile
-    if profile is not None:
-        name = profile.strip().lower()
-        found = PROFILES.get(PROFILE_ALIASES.get(name, name))
-        if found is None:
-            raise ConfigurationError(
-                f"There is no profile called {profile!r}; known are {', '.join(sorted(PROFILES))}."
-            )
-        return found
-    labels = (host or "").lower().partition(":")[0].rstrip(".").split(".")
-    for start in range(len(labels)):
-        guess = _BY_HOST.get(".".join(labels[start:]))
-        if guess is not None:
-            return guess
-    return PROFILES["generic"]

@@ -207,7 +207,12 @@ class ItemCheck:
         self.done = item
 
     def _check_phantom(self, item: JSON) -> None:
-        if self.type not in ("message", "reasoning") or item.get("encrypted_content"):
+        # An item that was cut may have been cut before its first word.
+        if (
+            self.type not in ("message", "reasoning")
+            or item.get("encrypted_content")
+            or item.get("status") == "incomplete"
+        ):
             return
         parts = self._parts["content"] + self._parts["summary"]
         said = any(part.get("text") or part.get("refusal") or part.get("annotations") for part in parts)

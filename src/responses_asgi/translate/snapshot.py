@@ -14,7 +14,7 @@ from copy import deepcopy
 
 from responses_asgi.types.json import JSON
 
-__all__ = ["fold"]
+__all__ = ["ITEM_TEXTS", "PARTS", "PART_TEXTS", "Fold", "fold"]
 
 # Event family -> (list of parts in the item, name of the index, type of the part, the field the deltas fill).
 PART_TEXTS: dict[str, tuple[str, str, str, str]] = {
@@ -55,13 +55,15 @@ def fold(events: Iterable[JSON]) -> JSON:
     ... ])["output"]
     [{'type': 'function_call', 'name': 'now', 'arguments': '{}'}]
     """
-    state = _Fold()
+    state = Fold()
     for event in events:
         state.take(event)
     return state.response()
 
 
-class _Fold:
+class Fold:
+    """A fold in progress: `take` every event, then ask for the `response`."""
+
     def __init__(self) -> None:
         self._lifecycle: JSON = {}
         self._items: dict[int, JSON] = {}
@@ -69,6 +71,7 @@ class _Fold:
         self._fragments: dict[tuple[object, ...], tuple[JSON, str, list[str]]] = {}
 
     def take(self, event: JSON) -> None:
+        """Add one decoded event."""
         kind = str(event.get("type"))
         response = event.get("response")
         if isinstance(response, dict):
@@ -89,12 +92,21 @@ class _Fold:
             act(self, item, family, event)
 
     def response(self) -> JSON:
+        """The response as far as it was told; {} when no event carried one."""
         if not self._lifecycle:
             return {}
+        self._join()
+        return {**deepcopy(self._lifecycle), "output": [self._items[i] for i in sorted(self._items)]}
+
+    def item(self, index: int) -> JSON:
+        """The item at this output index as far as it was told."""
+        self._join()
+        return deepcopy(self._items[index])
+
+    def _join(self) -> None:
         for home, field, fragments in self._fragments.values():
             home[field] = str(home.get(field) or "") + "".join(fragments)
         self._fragments.clear()
-        return {**deepcopy(self._lifecycle), "output": [self._items[i] for i in sorted(self._items)]}
 
     def _forget(self, *path: object) -> None:
         """Drop the fragments below a path: a `done` value has taken their place."""
@@ -132,10 +144,10 @@ class _Fold:
             home[field] = event[field]
 
 
-_STEPS: dict[str, Callable[[_Fold, JSON, str, JSON], None]] = {
-    "added": _Fold._added,
-    "delta": _Fold._delta,
-    "done": _Fold._done,
+_STEPS: dict[str, Callable[[Fold, JSON, str, JSON], None]] = {
+    "added": Fold._added,
+    "delta": Fold._delta,
+    "done": Fold._done,
 }
 
 

@@ -1,0 +1,151 @@
+"""ResponsesToResponses, and unfold, its way of telling a whole response."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from responses_asgi.errors import UpstreamError
+from responses_asgi.testing import assert_valid_stream
+from responses_asgi.translate.responses_to_responses import ResponsesToResponses
+from responses_asgi.translate.snapshot import fold
+from responses_asgi.translate.unfold import unfold
+from responses_asgi.types.json import JSON
+from tests.machine import STOP, answer, call, calls, delta
+
+CUSTOM = {"index": 1, "id": "b", "type": "custom", "custom": {"name": "patch", "input": "x"}}
+CITATION = {"url": "https://a.test", "title": "A", "start_index": 0, "end_index": 2}
+ANSWER = answer(
+    [
+        delta({"reasoning_content": "hm"}),
+        delta({"content": "Hello"}, logprobs={"content": [{"token": "Hello", "logprob": -1}]}),
+        delta({"annotations": [{"type": "url_citation", **CITATION}]}),
+        delta({"refusal": "but no"}),
+        calls(call(0, "a", "now", '{"x":1}'), CUSTOM),
+        STOP,
+    ]
+)
+
+
+def translator(**options: Any) -> ResponsesToResponses:
+    body = {"model": "m", "input": "Hi"}
+    return ResponsesToResponses(body, new_id=lambda prefix: prefix + "mine", now=lambda: 5, **options)
+
+
+def run(events: list[JSON], **options: Any) -> tuple[list[JSON], JSON]:
+    machine = translator(**options)
+    said = machine.start()
+    for event in events:
+        said += machine.feed(event)
+        if machine.failure or machine.complete():
+            break
+    said += machine.fail(machine.failure) if machine.failure else machine.finish(marker=False)
+    decoded = [event.json() for event in said]
+    assert_valid_stream(decoded)
+    assert fold(decoded) == machine.snapshot()
+    return decoded, machine.snapshot()
+
+
+def renumbered(events: list[JSON]) -> list[JSON]:
+    return [{**event, "sequence_number": number} for number, event in enumerate(events)]
+
+
+def test_a_stream_passes_as_it_is_under_new_numbers() -> None:
+    odd = [{**event, "sequence_number": 7} for event in ANSWER.events]
+    vendor = {"type": "acme:trace", "note": "kept", "sequence_number": 9}
+    said, response = run([*odd[:2], vendor, *odd[2:], {"type": "never.read"}])
+    assert said == renumbered([*ANSWER.events[:2], vendor, *ANSWER.events[2:]])
+    assert response == ANSWER.response
+
+
+def test_a_whole_response_becomes_its_stream() -> None:
+    said, response = run([ANSWER.response])
+    assert response == ANSWER.response
+    assert fold(said) == ANSWER.response
+
+
+def test_unfold_is_the_fold_backwards() -> None:
+    hosted = {"id": "ws_1", "type": "web_search_call", "status": "completed"}
+    odd = {
+        "id": "m",
+        "type": "message",
+        "role": "assistant",
+        "status": "completed",
+        "content": [{"type": "new"}],
+    }
+    response = {**ANSWER.response, "output": [*ANSWER.response["output"], hosted, odd]}
+    assert fold(unfold(response)) == response
+
+
+def test_a_renamed_model_keeps_the_clients_name() -> None:
+    assert translator(upstream_model="real").request()["model"] == "real"
+    renamed = [
+        {**event, "response": {**event["response"], "model": "real-2026"}} if "response" in event else event
+        for event in ANSWER.events
+    ]
+    said, response = run(renamed, upstream_model="real")
+    assert response["model"] == "m"
+    assert said[0]["response"]["model"] == "m"
+    assert run(renamed)[1]["model"] == "real-2026"
+
+
+def test_an_empty_terminal_output_is_filled_with_the_done_items() -> None:
+    last = {**ANSWER.events[-1], "response": {**ANSWER.response, "output": []}}
+    assert run([*ANSWER.events[:-1], last])[1] == ANSWER.response
+
+
+@pytest.mark.parametrize("cut", range(len(ANSWER.events)))
+def test_a_stream_cut_anywhere_ends_as_failed(cut: int) -> None:
+    said, response = run(ANSWER.events[:cut])
+    assert response["status"] == "failed"
+    assert said[-2]["type"] == "error"
+    assert response["id"] == (ANSWER.response["id"] if cut else "resp_mine")
+
+
+@pytest.mark.parametrize("cut", range(len(ANSWER.events)))
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"type": "error", "message": "overloaded", "code": "server_error", "param": None},
+        {"type": "error", "error": {"message": "overloaded"}},
+        {"error": {"message": "overloaded"}},
+    ],
+)
+def test_an_error_event_anywhere_ends_as_failed(cut: int, error: JSON) -> None:
+    assert run([*ANSWER.events[:cut], error])[1]["error"]["message"] == "overloaded"
+
+
+def test_a_failed_response_passes() -> None:
+    machine = answer([delta({"content": "a"}), {"error": {"message": "overloaded"}}])
+    said, response = run(machine.events)
+    assert response["error"]["message"] == "overloaded"
+    assert said[-1]["type"] == "response.failed"
+
+
+@pytest.mark.parametrize(
+    ("response", "message"),
+    [
+        ({"object": "response", "status": "queued"}, "The upstream's response has the status 'queued'."),
+        ({"object": "response", "error": {"message": "no"}}, "no"),
+    ],
+)
+def test_a_whole_response_that_is_no_answer(response: JSON, message: str) -> None:
+    assert run([response])[1]["error"]["message"] == message
+
+
+def test_failing_from_outside() -> None:
+    machine = translator()
+    said = machine.fail(UpstreamError("gone", status=502))
+    assert [event.type for event in said] == [
+        "response.created",
+        "response.in_progress",
+        "error",
+        "response.failed",
+    ]
+    assert machine.response_id == "resp_mine"
+
+
+def test_items_of_earlier_rounds_follow_the_input() -> None:
+    item = {"type": "function_call_output", "call_id": "a", "output": "x"}
+    assert translator().request([item])["input"] == [{"role": "user", "content": "Hi"}, item]

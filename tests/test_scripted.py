@@ -10,6 +10,7 @@ import pytest
 from httpx_sse import EventSource
 
 from responses_asgi.testing import ResponsesTurn, ScriptedChat, ScriptedResponses, Turn
+from tests.loopback import served
 
 JSON = dict[str, Any]
 
@@ -223,3 +224,12 @@ async def test_a_whole_response_is_put_together_from_the_events() -> None:
     assert answer.json() == {**RESPONSE, "output": [MESSAGE]}
     assert app.requests[0].body == {"model": "m"}
     assert (await ask(app, model="m")).status_code == 404
+
+
+async def test_under_a_real_server_a_cut_answer_is_a_broken_connection() -> None:
+    app = ScriptedChat({"whole": Turn(HELLO), "cut": Turn(HELLO, cut_after=40)})
+    async with served(app) as base, httpx.AsyncClient(base_url=base) as http:
+        answer = await http.post("/v1/chat/completions", json={"model": "whole", "stream": True})
+        assert answer.content == Turn(HELLO).body(stream=True)
+        with pytest.raises(httpx.RemoteProtocolError):
+            await http.post("/v1/chat/completions", json={"model": "cut", "stream": True})

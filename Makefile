@@ -40,7 +40,7 @@ bench: $(READY) ## Measure the translator against plain JSON work
 
 serve: $(READY) ## Bridge a Chat server: make serve UPSTREAM=http://localhost:11434/v1 PORT=8000
 	@test -n "$(UPSTREAM)" || { echo "usage: make serve UPSTREAM=http://localhost:11434/v1 [PORT=8000] [PROFILE=ollama]"; exit 2; }
-	@$(BIN)/responses-asgi serve --upstream "$(UPSTREAM)" --port "$(PORT)" $(if $(PROFILE),--profile "$(PROFILE)")
+	@exec $(BIN)/responses-asgi serve --upstream "$(UPSTREAM)" --port "$(PORT)" $(if $(PROFILE),--profile "$(PROFILE)")
 
 # pip is upgraded first: dependency groups need pip >= 25.1, and Python 3.11 brings an older one.
 $(READY): pyproject.toml

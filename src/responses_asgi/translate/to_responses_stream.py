@@ -74,6 +74,7 @@ class ResponsesStream:
         self._model = writer.response["model"] if keep_model else None
         self._whole = False
         self._whole_seen = False
+        self._rest: JSON = {}
         # Field of a delta -> its rank there (a whole message holds them all, in any order), type and reader.
         self._fields: dict[str, tuple[int, type, Callable[[Any], None]]] = {
             "reasoning_details": (0, list, self._reasoning_details),
@@ -88,17 +89,23 @@ class ResponsesStream:
 
     def feed(self, chunk: JSON) -> list[Event]:
         """The events of one chunk; an error in it is kept in `failure`, after what else it said."""
-        try:
-            for choice in _objects(chunk.get("choices") or [], "choices"):
-                self._choice(choice)
-        except UpstreamError as error:
-            self.failure = error
+        choices = chunk.get("choices")
+        if choices:
+            try:
+                for choice in _list(choices, "choices"):
+                    self._choice(_object(choice, "choices[]"))
+            except UpstreamError as error:
+                self.failure = error
         if self._model is None and chunk.get("model"):
             self._model = chunk["model"]
         if chunk.get("usage"):
             self._usage(chunk["usage"])
         if not chunk.keys() <= _USUAL:
-            self._unusual(chunk)
+            # Servers repeat a few fields of their own in every chunk: what was seen is not looked at again.
+            rest = {name: chunk[name] for name in chunk.keys() - _USUAL}
+            if rest != self._rest:
+                self._rest = rest
+                self._unusual(chunk)
         return self._writer.take()
 
     def finish(self, *, marker: bool) -> list[Event]:
@@ -161,6 +168,9 @@ class ResponsesStream:
         return _object(message, "choices[0].message") if self._whole else delta
 
     def _delta(self, delta: JSON) -> None:
+        if len(delta) == 1 and delta.get("content"):
+            self._content(delta["content"])
+            return
         said = [name for name in delta if delta[name] and name != "role"]
         if len(said) > 1:
             said.sort(key=lambda name: self._fields[name][0] if name in self._fields else 9)
@@ -379,7 +389,11 @@ def _object(value: object, where: str) -> JSON:
     return value
 
 
+def _list(value: object, where: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise UpstreamError(f"The upstream's {where} is {value!r:.80}, expected a list.", status=502)
+    return value
+
+
 def _objects(values: object, where: str) -> list[JSON]:
-    if not isinstance(values, list):
-        raise UpstreamError(f"The upstream's {where} is {values!r:.80}, expected a list.", status=502)
-    return [_object(value, f"{where}[]") for value in values]
+    return [_object(value, f"{where}[]") for value in _list(values, where)]

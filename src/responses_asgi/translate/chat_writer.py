@@ -140,6 +140,12 @@ class ChatChoice:
         else:
             self._say({"tool_calls": [{"index": ordinal, call["type"]: {field: fragment}}]})
 
+    def complete_calls(self) -> None:
+        """Say `{}` for each function that was called without a word: arguments are a JSON object."""
+        for ordinal, (call, _, pieces) in enumerate(self._calls):
+            if call["type"] == "function" and not pieces:
+                self.arguments(ordinal, "{}")
+
     def finish(self, reason: str, extras: JSON) -> None:
         """Say the finish_reason, with further fields of the answer."""
         self._finish_reason = reason

@@ -19,7 +19,8 @@ class Item:
         """The kind of reasoning that is read."""
         self.ordinal: int | None = None
         """The number of the Chat call, once it is open."""
-        self.annotations = 0
+        self.annotations: dict[int, int] = {}
+        """Index of the part -> how many of its annotations were said."""
         self.done: JSON | None = None
 
 

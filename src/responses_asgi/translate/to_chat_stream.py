@@ -128,7 +128,8 @@ class ChatStream:
                 self._terminal(event["response"])
             elif event.get("error"):
                 self._error(event)
-            elif kind not in _SILENT:
+            elif kind not in _SILENT and "output_index" not in event:
+                # What further events say of an item is in the item too, and that one is reported.
                 self._losses.report(
                     str(kind), "dropped", "an event without a counterpart in Chat Completions"
                 )
@@ -141,16 +142,20 @@ class ChatStream:
             raise UpstreamError(CUT_OFF, status=502, code="server_error")
         self._flush()
         self._choice.open()
-        calls = self._choice.has_calls and not self._is_cut
+        if self._ending.status == "completed":
+            self._choice.complete_calls()
+        calls = self._choice.has_calls
         reason = finish_reason_of(self._ending, calls=calls)
-        if reason is None:
+        if self._is_cut and not calls:
+            reason = "stop"
+        elif reason is None:
             self._losses.report(
                 "incomplete_details.reason", "dropped", f"{self._ending.reason!r} is unknown, said as length"
             )
         if self._single_call and reason == "tool_calls":
             reason = "function_call"
         self._writer.extras |= self._extras
-        self._choice.finish("stop" if self._is_cut else reason or "length", self._extras)
+        self._choice.finish(reason or "length", self._extras)
 
     @property
     def items(self) -> list[JSON]:
@@ -233,8 +238,9 @@ class ChatStream:
             else:
                 self._say_rest(item, (home, index), part.get("text"), part.get("logprobs"))
             annotations = part.get("annotations")
-            for annotation in (annotations if isinstance(annotations, list) else [])[item.annotations :]:
-                self._annotate(item, annotation)
+            known = item.annotations.get(index, 0)
+            for annotation in (annotations if isinstance(annotations, list) else [])[known:]:
+                self._annotate(item, index, annotation)
 
     # Texts and calls
 
@@ -333,10 +339,12 @@ class ChatStream:
             self._choice.arguments(item.ordinal, piece)
 
     def _annotation(self, event: JSON) -> None:
-        self._annotate(self._items.find(event, "message"), event.get("annotation"))
+        index = event.get("content_index")
+        item = self._items.find(event, "message")
+        self._annotate(item, index if isinstance(index, int) else 0, event.get("annotation"))
 
-    def _annotate(self, item: Item, annotation: object) -> None:
-        item.annotations += 1
+    def _annotate(self, item: Item, part: int, annotation: object) -> None:
+        item.annotations[part] = item.annotations.get(part, 0) + 1
         if isinstance(annotation, dict) and not self._is_cut:
             self._choice.open()
             self._choice.annotate(nested_annotation(annotation))

@@ -170,6 +170,11 @@ def test_an_error_may_come_alone_or_after_one_of_two_choices_ended() -> None:
     assert_valid_chat_stream([*two()[:-1], {"error": ERROR}])
 
 
+def test_usage_may_come_before_an_error() -> None:
+    assert_valid_chat_stream([*counted()[:2], counted()[-1], {"error": ERROR}], usage=True)
+    assert_valid_chat_stream([counted()[-1], {"error": ERROR}], usage=True)
+
+
 def test_fields_that_nobody_knows_are_legal_and_say_something() -> None:
     chunks = text()
     chunks[1]["choices"][0]["delta"] = {"mood": "calm"}
@@ -338,7 +343,8 @@ CASES: list[tuple[str, Callable[[], Chunks], Change]] = [
     ("usage-chunk", text, add({**chunk(), "choices": [], "usage": USAGE})),
     ("usage-chunk", counted, double(3)),
     ("usage-chunk", counted, lambda chunks: [*chunks[:2], chunks[3], chunks[2]]),
-    ("usage-chunk", counted, lambda chunks: chunks[3:]),
+    ("unfinished", counted, lambda chunks: chunks[3:]),
+    ("unfinished", counted, lambda chunks: [*chunks[:2], chunks[3]]),
     ("error", failed, put(2, error="broke")),
     ("error", failed, put(2, error={"message": "broke", "type": "server_error", "param": None})),
     ("error", failed, put(2, error={**ERROR, "message": ""})),

@@ -42,7 +42,7 @@ CHAT_RULES: dict[str, str] = {
     # The end
     "usage": "usage has the three figures as integers",
     "usage-key": "usage is null until the usage chunk if it was asked for, and else no key",
-    "usage-chunk": "usage comes once, last, in a chunk without choices, if it was asked for",
+    "usage-chunk": "usage comes once, if asked for, in a chunk without choices; only an error may follow",
     "error": "an error chunk has message, type, param and code",
     "after-error": "nothing follows an error chunk",
 }

@@ -281,6 +281,13 @@ _KIND_SHAPES = [
         options={"stop": ["END"]},
     ),
     ResponsesShape(
+        name="call, then a stop",
+        says="the text is cut, but the call was made",
+        turn=played(_CALL, said(1, "Ask. END of it.")),
+        answer=_answer(_TIDE, text="Ask. "),
+        options={"stop": ["END"]},
+    ),
+    ResponsesShape(
         name="stop, then a call",
         says="what comes after the stop sequence was never said",
         turn=played(said(0, "Ask. END"), called(1, *_TIDE)),

@@ -135,8 +135,8 @@ _ERROR_SHAPES = [
     ResponsesShape(
         name="still queued",
         says="a background response that is not made yet is no answer",
-        turn=ResponsesTurn(whole=response("queued")),
-        answer=Answer(status="failed", error="queued"),
+        turn=ResponsesTurn([{"type": "response.queued", "response": response("queued")}]),
+        answer=Answer(status="failed"),
     ),
 ]
 

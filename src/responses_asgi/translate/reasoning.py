@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,10 +16,27 @@ from responses_asgi.loss import Losses
 from responses_asgi.profiles import Profile
 from responses_asgi.types.json import JSON, dumps, loads
 
-__all__ = ["chat_reasoning", "give_back", "open_details", "reasoning_text", "seal_details"]
+__all__ = [
+    "REASONING_KEYS",
+    "chat_reasoning",
+    "give_back",
+    "open_details",
+    "reasoning_items",
+    "reasoning_text",
+    "responses_reasoning",
+    "seal_details",
+]
 
 # Names the format of the token; a foreign `encrypted_content` does not begin like this.
 TOKEN_PREFIX = "rd1."
+
+# Where the assistant messages of Chat servers hold reasoning; the first that is there is read.
+_TEXT_FIELDS = ("reasoning_content", "reasoning")
+_DETAILS_FIELD = "reasoning_details"
+REASONING_KEYS = (*_TEXT_FIELDS, _DETAILS_FIELD)
+
+# What the details hold beside text, and only the server that made them can read.
+_SIGNED = ("signature", "data")
 
 # Keys of a Responses `reasoning` object without a Chat counterpart.
 REASONING_ONLY_HERE = ("summary", "generate_summary", "context", "mode")
@@ -112,6 +130,59 @@ def _give_back_thinking(message: JSON, details: list[JSON], text: str) -> None:
         message["content"] = [*details, *said]
 
 
+def reasoning_items(message: JSON, path: str, *, profile: Profile, losses: Losses) -> list[JSON]:
+    """The reasoning items before an assistant message of Chat; what the upstream cannot take is reported.
+
+    >>> reasoning_items(
+    ...     {"role": "assistant", "content": "4", "reasoning_content": "2 + 2"},
+    ...     "messages[1]",
+    ...     profile=Profile(name="any"),
+    ...     losses=Losses(),
+    ... )[0]["content"]
+    [{'type': 'reasoning_text', 'text': '2 + 2'}]
+    """
+    for key in REASONING_KEYS:
+        if message.get(key) and not isinstance(message[key], list if key == _DETAILS_FIELD else str):
+            losses.report(f"{path}.{key}", "dropped", "it has a form that is not known")
+    where, text, details = _reasoning_of(message, path)
+    if not text and not details:
+        return []
+    if profile.returned_reasoning == "encrypted":
+        losses.report(where, "dropped", f"{profile.name} takes back only what it has encrypted or stored")
+        return []
+    item: JSON = {"type": "reasoning", "id": _item_id(text, details), "summary": []}
+    if text:
+        item["content"] = [{"type": "reasoning_text", "text": text}]
+    if details and profile.returned_reasoning == "sealed":
+        item["encrypted_content"] = seal_details(details)
+    elif not text or any(entry.get(key) for entry in details for key in _SIGNED):
+        losses.report(where, "dropped", f"{profile.name} takes the text of earlier reasoning only")
+    return [item] if text or "encrypted_content" in item else []
+
+
+def _reasoning_of(message: JSON, path: str) -> tuple[str, str, list[JSON]]:
+    """The reasoning of an assistant message: the path it stands at, its text, and its details."""
+    found = [
+        (key, message[key]) for key in _TEXT_FIELDS if isinstance(message.get(key), str) and message[key]
+    ]
+    where, text = found[0] if found else ("", "")
+    content, details = message.get("content"), message.get(_DETAILS_FIELD)
+    details = [entry for entry in details if isinstance(entry, dict)] if isinstance(details, list) else []
+    if details:
+        where = _DETAILS_FIELD
+    elif isinstance(content, list):
+        details = [part for part in content if part["type"] == "thinking"]
+        where = "content" if details else where
+    text = text or "\n".join(filter(None, map(_detail_text, details)))
+    return f"{path}.{where}", text, details
+
+
+def _item_id(text: str, details: list[JSON]) -> str:
+    """Always the same id for the same thought, so that a history stays equal from turn to turn."""
+    digest = hashlib.sha256(dumps([text, details])).hexdigest()
+    return f"rs_{digest[:32]}"
+
+
 def chat_reasoning(reasoning: Any, *, profile: Profile, losses: Losses) -> JSON:
     """The Chat fields that stand for a Responses `reasoning` object.
 
@@ -132,3 +203,18 @@ def chat_reasoning(reasoning: Any, *, profile: Profile, losses: Losses) -> JSON:
     if sent != effort:
         losses.report("reasoning.effort", "clamped", f"{profile.name} is asked for {sent!r}")
     return {"reasoning_effort": sent, **(profile.thinking_on if effort != "none" else {})}
+
+
+def responses_reasoning(body: JSON, *, profile: Profile, losses: Losses) -> JSON | None:
+    """The Responses `reasoning` object for a Chat body; what its own `reasoning` holds is carried.
+
+    >>> responses_reasoning({"reasoning_effort": "low"}, profile=Profile(name="any"), losses=Losses())
+    {'effort': 'low'}
+    """
+    made: JSON = dict(body.get("reasoning") or {})
+    effort = body.get("reasoning_effort")
+    if effort is not None:
+        made["effort"] = profile.effort_values.get(effort, effort)
+        if made["effort"] != effort:
+            losses.report("reasoning_effort", "clamped", f"{profile.name} is asked for {made['effort']!r}")
+    return made or None

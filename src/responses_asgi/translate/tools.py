@@ -15,7 +15,16 @@ from responses_asgi.loss import Losses
 from responses_asgi.profiles import Profile
 from responses_asgi.types.json import JSON
 
-__all__ = ["ToolRow", "ToolTable", "chat_tool_choice", "chat_tools", "declared_tools", "tool_table"]
+__all__ = [
+    "ToolRow",
+    "ToolTable",
+    "chat_tool_choice",
+    "chat_tools",
+    "declared_tools",
+    "responses_tool_choice",
+    "responses_tools",
+    "tool_table",
+]
 
 
 class ToolRow(NamedTuple):
@@ -46,6 +55,9 @@ UNSENDABLE: dict[str, str] = {
     "programmatic_tool_calling": "Chat Completions has no programs that call tools",
 }
 _HOSTED = "this tool is run by the service, which has none of that type"
+
+# Tool types whose definition Chat nests under the name of the type, and Responses does not.
+NESTED = ("function", "custom")
 
 CHOICE_MODES = frozenset({"none", "auto", "required"})
 
@@ -106,6 +118,54 @@ def _chat_function(tool: JSON, path: str, profile: Profile, losses: Losses) -> J
     return {"type": "function", "function": function, **extra}
 
 
+def responses_tools(body: JSON, *, losses: Losses) -> list[JSON]:
+    """The Responses tools of a Chat request: flat, with those of the older `functions` and web search.
+
+    Types that Chat does not know are carried as they are; the upstream may have them.
+
+    >>> responses_tools({"tools": [{"type": "function", "function": {"name": "now"}}]}, losses=Losses())
+    [{'type': 'function', 'name': 'now', 'parameters': {'type': 'object', 'properties': {}}, 'strict': False}]
+    """
+    tools = [_flat_tool(tool) for tool in body.get("tools") or ()]
+    if body.get("functions"):
+        names = {tool.get("name") for tool in tools}
+        losses.report("functions", "emulated", "sent as tools")
+        tools += [
+            _flat_tool({"type": "function", "function": function})
+            for function in body["functions"]
+            if function["name"] not in names
+        ]
+    search = body.get("web_search_options")
+    if search is not None:
+        tools.append(_web_search(search))
+    return tools
+
+
+def _flat_tool(tool: JSON) -> JSON:
+    kind = tool["type"]
+    if kind not in NESTED:
+        return dict(tool)
+    definition = {key: value for key, value in tool[kind].items() if key != "type" and value is not None}
+    if kind == "function":
+        definition["parameters"] = definition.get("parameters") or NO_PARAMETERS
+        # Functions are strict unless told otherwise in Responses, and are not in Chat.
+        definition["strict"] = bool(definition.get("strict"))
+    format = definition.get("format")
+    if kind == "custom" and format and format.get("grammar") is not None:
+        definition["format"] = {**format, **format["grammar"]}
+        del definition["format"]["grammar"]
+    extra = {key: value for key, value in tool.items() if key not in ("type", kind) and value is not None}
+    return {"type": kind, **definition, **extra}
+
+
+def _web_search(options: JSON) -> JSON:
+    tool: JSON = {"type": "web_search", **{key: value for key, value in options.items() if value is not None}}
+    location = tool.get("user_location")
+    if isinstance(location, dict) and isinstance(location.get("approximate"), dict):
+        tool["user_location"] = {"type": "approximate", **location["approximate"]}
+    return tool
+
+
 def chat_tool_choice(
     choice: Any, tools: dict[str, JSON], *, profile: Profile, losses: Losses
 ) -> tuple[Any, dict[str, JSON]]:
@@ -152,6 +212,60 @@ def _allowed_tools(
     losses.report("tool_choice", "emulated", "only the allowed tools are sent")
     allowed = {name: tool for name, tool in tools.items() if name in names}
     return (mode if allowed else None), allowed
+
+
+def responses_tool_choice(body: JSON, tools: list[JSON], *, losses: Losses) -> Any:
+    """The Responses tool_choice of a Chat request with these Responses tools; None: leave it out.
+
+    Raises InvalidRequestError when the choice demands a tool that is not there.
+    """
+    choice, path = body.get("tool_choice"), "tool_choice"
+    legacy = body.get("function_call")
+    if legacy is not None and choice is not None:
+        losses.report("function_call", "dropped", "`tool_choice` is given too")
+    elif legacy is not None:
+        losses.report("function_call", "emulated", "sent as `tool_choice`")
+        if isinstance(legacy, dict):
+            return _flat_choice("function", legacy, tools, "function_call.name")
+        choice = legacy
+    if choice is None or isinstance(choice, str):
+        if choice == "required" and not tools:
+            raise _unmet(path, "demands a tool call, but there are no tools")
+        return choice if tools else None
+    kind = choice["type"]
+    if kind == "allowed_tools":
+        return _flat_allowed_tools(choice["allowed_tools"], tools, losses)
+    if kind in NESTED:
+        return _flat_choice(kind, choice[kind], tools, f"{path}.{kind}.name")
+    return choice
+
+
+def _flat_choice(kind: str, named: JSON, tools: list[JSON], path: str) -> JSON:
+    if not _has(tools, kind, named["name"]):
+        raise _unmet(path, f"demands {named['name']!r}, which is none of the {kind} tools")
+    return {"type": kind, "name": named["name"]}
+
+
+def _flat_allowed_tools(allowed: JSON, tools: list[JSON], losses: Losses) -> Any:
+    path = "tool_choice.allowed_tools.tools"
+    mode = allowed.get("mode") or "auto"
+    entries: list[JSON] = []
+    for i, entry in enumerate(allowed["tools"]):
+        kind = entry["type"]
+        if kind not in NESTED:
+            entries.append(entry)
+        elif _has(tools, kind, entry[kind]["name"]):
+            entries.append({"type": kind, "name": entry[kind]["name"]})
+        else:
+            losses.report(f"{path}[{i}]", "dropped", "there is no such tool")
+    if not entries and mode == "required":
+        raise _unmet(path, "demands one of these tools, of which there are none")
+    # No tool is allowed: an empty list might be read as no limit.
+    return {"type": "allowed_tools", "mode": mode, "tools": entries} if entries else "none"
+
+
+def _has(tools: list[JSON], kind: str, name: str) -> bool:
+    return any(tool["type"] == kind and tool.get("name") == name for tool in tools)
 
 
 def _unmet(param: str, problem: str) -> InvalidRequestError:

@@ -90,7 +90,6 @@ class SharedFields(Open):
     top_logprobs: Annotated[int, Field(ge=0, le=MAX_TOP_LOGPROBS)] | None = None
     metadata: Annotated[dict[_MetadataKey, _MetadataText], Field(max_length=MAX_METADATA_PAIRS)] | None = None
     stream: bool | None = None
-    stream_options: JSON | None = None
     store: bool | None = None
     service_tier: str | None = None
     user: str | None = None

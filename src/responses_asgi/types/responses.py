@@ -49,6 +49,7 @@ class _Request(SharedFields):
     text: _Text | None = None
     reasoning: _Reasoning | None = None
     include: list[str] | None = None
+    stream_options: JSON | None = None
     max_output_tokens: Annotated[int, Field(ge=1)] | None = None
     background: bool | None = None
     previous_response_id: str | None = None

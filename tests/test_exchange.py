@@ -455,6 +455,32 @@ async def test_exception_group_is_told_by_its_first_leaf_and_raised_whole() -> N
 
 
 @pytest.mark.parametrize("stream", [True, False])
+async def test_app_that_waited_for_a_cancelled_task_has_failed(stream: bool) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await playing_start(send)
+        model = asyncio.create_task(asyncio.sleep(60))
+        model.cancel()
+        await model
+
+    exchange = await ask(app, stream=stream, raises=asyncio.CancelledError)
+    if stream:
+        assert exchange.text == "Hel"
+        assert failure(exchange)["code"] == "server_error"
+    else:
+        assert exchange.status == 500
+
+
+async def test_hook_that_waited_for_a_cancelled_task_has_failed() -> None:
+    async def hook(body: Any, headers: Any, context: Any) -> None:
+        raise asyncio.CancelledError
+
+    exchange = await ask(
+        whole(completion()), stream=True, raises=asyncio.CancelledError, before_upstream=hook
+    )
+    assert (exchange.status, exchange.error["code"]) == (500, "server_error")
+
+
+@pytest.mark.parametrize("stream", [True, False])
 async def test_app_that_never_answers(stream: bool) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         pass

@@ -4,6 +4,7 @@
    `response.failed`; in both cases once.
 2. What the app or a hook raised is raised again after the client was told, whole, for the server's log; an
    APIError is an answer and is not raised again. Of an exception group the client is told the first leaf.
+   A CancelledError that nobody asked this task for is such an exception: the app waited for a cancelled one.
 3. Losses are known before the upstream is called, so that `strict` costs nobody a token.
 """
 
@@ -25,7 +26,7 @@ from responses_asgi.exchange.options import Options
 from responses_asgi.exchange.request import parse_body, read_body
 from responses_asgi.exchange.upstream_request import UpstreamRequest, upstream_request
 from responses_asgi.loss import Losses
-from responses_asgi.translate.translator import ResponsesToChat
+from responses_asgi.translate.responses_to_chat import ResponsesToChat
 from responses_asgi.types.asgi import Message, Receive, Scope, Send
 from responses_asgi.types.responses import validate_request
 from responses_asgi.upstreams.context import ExchangeContext
@@ -78,8 +79,9 @@ async def run_exchange(
         )
     except APIError as error:
         await send_error(send, error)
-    except Exception:
-        await send_error(send, internal_error())
+    except (Exception, asyncio.CancelledError) as error:
+        if not _asked_from_outside(error):
+            await send_error(send, internal_error())
         raise
     else:
         if prepared is not None:
@@ -152,7 +154,9 @@ async def _call(
     try:
         try:
             await call.run(upstream.app, inner_scope, response.send)
-        except (Exception, BaseExceptionGroup) as error:
+        except (Exception, BaseExceptionGroup, asyncio.CancelledError) as error:
+            if _asked_from_outside(error):
+                raise
             raised = error
         if raised is not None:
             await answer.fail(_told(raised))
@@ -218,6 +222,12 @@ def _first_leaf(error: BaseException) -> BaseException:
         return error
     leaves = [_first_leaf(inner) for inner in error.exceptions]
     return next((leaf for leaf in leaves if not isinstance(leaf, asyncio.CancelledError)), leaves[0])
+
+
+def _asked_from_outside(error: BaseException) -> bool:
+    """Whether this is the cancellation that somebody has asked of the request's task."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
 
 def _new_id(prefix: str) -> str:

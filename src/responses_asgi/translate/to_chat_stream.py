@@ -345,9 +345,14 @@ class ChatStream:
 
     def _annotate(self, item: Item, part: int, annotation: object) -> None:
         item.annotations[part] = item.annotations.get(part, 0) + 1
-        if isinstance(annotation, dict) and not self._is_cut:
-            self._choice.open()
-            self._choice.annotate(nested_annotation(annotation))
+        if not isinstance(annotation, dict) or self._is_cut:
+            return
+        if annotation.get("type") != "url_citation":
+            path = f"output.message.{annotation.get('type')}"
+            self._losses.report(path, "dropped", "Chat Completions has annotations of URLs only")
+            return
+        self._choice.open()
+        self._choice.annotate(nested_annotation(annotation))
 
     # Stop sequences
 
@@ -363,12 +368,16 @@ class ChatStream:
 
 def _refuse_acts(items: list[JSON]) -> None:
     """Raise UpstreamError for an item that waits for the client, unless the upstream answered it itself."""
-    answered = {item.get("call_id") for item in items if str(item.get("type")).endswith("_output")}
+    answered = {item["call_id"] for item in items if item.get("call_id") and _is_output(item)}
     for item in items:
         kind = item.get("type")
         if kind in CLIENT_ACTS and item.get("execution") != "server" and item.get("call_id") not in answered:
             message = f"The upstream asks the client for a {kind}, which Chat Completions cannot say."
             raise UpstreamError(message, status=502, code="unsupported_output")
+
+
+def _is_output(item: JSON) -> bool:
+    return str(item.get("type")).endswith("_output")
 
 
 def _not_answered(response: JSON) -> APIError:

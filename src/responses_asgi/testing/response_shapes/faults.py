@@ -176,4 +176,38 @@ _ACTS = [
     )
 ]
 
-FAULT_SHAPES = _ERROR_SHAPES + _HOSTED + _ACTS
+_ACTED = [
+    ResponsesShape(
+        name="shell call with its output",
+        says="the server ran the command itself: nobody needs to act",
+        turn=played(
+            _item(0, "shell_call", call_id="call_0"),
+            _item(1, "shell_call_output", call_id="call_0"),
+            said(2, *FOX),
+        ),
+        answer=FOX_ANSWER,
+        reported=("output.shell_call", "output.shell_call_output"),
+    ),
+    ResponsesShape(
+        name="tool search by the server",
+        says="the server found the tools itself: nobody needs to act",
+        turn=played(
+            _item(0, "tool_search_call", execution="server", call_id=None),
+            _item(1, "tool_search_output", execution="server", call_id=None),
+            said(2, *FOX),
+        ),
+        answer=FOX_ANSWER,
+        reported=("output.tool_search_call", "output.tool_search_output"),
+    ),
+    ResponsesShape(
+        name="asks beside a finished tool search",
+        says="an answer to another item is no answer to this one",
+        turn=played(
+            _item(0, "tool_search_output", execution="server", call_id=None),
+            _item(1, "mcp_approval_request"),
+        ),
+        answer=Answer(status="failed", error="mcp_approval_request"),
+    ),
+]
+
+FAULT_SHAPES = _ERROR_SHAPES + _HOSTED + _ACTS + _ACTED

@@ -187,6 +187,14 @@ _EXTRA_SHAPES = [
         citations=("https://fox.test/1", "https://fox.test/1", "https://fox.test/2"),
     ),
     ResponsesShape(
+        name="citations of files",
+        says="Chat has annotations of URLs only",
+        turn=played(said(0, *FOX, annotations=[{"type": "file_citation", "file_id": "f"}, _citation(1)])),
+        answer=FOX_ANSWER,
+        citations=("https://fox.test/1",),
+        reported=("output.message.file_citation",),
+    ),
+    ResponsesShape(
         name="log probabilities",
         says="each delta has the scores of its tokens",
         turn=played(_SCORED),

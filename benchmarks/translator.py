@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 
 from responses_asgi.profiles import PROFILES
-from responses_asgi.translate.translator import ResponsesToChat
+from responses_asgi.translate.responses_to_chat import ResponsesToChat
 from responses_asgi.types.json import dumps, loads
 
 __all__ = ["main"]

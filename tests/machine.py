@@ -10,8 +10,9 @@ from typing import Any
 from responses_asgi.loss import Losses
 from responses_asgi.profiles import PROFILES, Profile
 from responses_asgi.testing import assert_valid_stream
+from responses_asgi.translate.responses_to_chat import ResponsesToChat
 from responses_asgi.translate.snapshot import fold
-from responses_asgi.translate.translator import Dialect, ResponsesToChat
+from responses_asgi.translate.translator import Dialect
 from responses_asgi.types.json import JSON
 
 GENERIC = PROFILES["generic"]

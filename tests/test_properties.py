@@ -13,8 +13,8 @@ from responses_asgi.errors import UpstreamError
 from responses_asgi.exchange.decoding import ChunkReader
 from responses_asgi.profiles import PROFILES
 from responses_asgi.testing import assert_valid_stream
+from responses_asgi.translate.responses_to_chat import ResponsesToChat
 from responses_asgi.translate.snapshot import fold
-from responses_asgi.translate.translator import ResponsesToChat
 from responses_asgi.types.events import Dialect
 from tests.chat_answers import NAMES, STATUSES, ChatAnswer, Style, answers, streams, styles, whole
 from tests.facts import facts_of

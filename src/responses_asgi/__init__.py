@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from responses_asgi.loss import Loss, Losses
     from responses_asgi.middleware import ResponsesMiddleware
     from responses_asgi.profiles import PROFILES, Profile
+    from responses_asgi.translate.responses_to_chat import ResponsesToChat
     from responses_asgi.translate.snapshot import fold
     from responses_asgi.translate.to_chat_request import to_chat_request
-    from responses_asgi.translate.translator import ResponsesToChat
     from responses_asgi.transport import ASGITransport
     from responses_asgi.upstreams.answers import ChatRequest, Finish, Reasoning, Refusal, ToolCall, Usage
     from responses_asgi.upstreams.context import ExchangeContext
@@ -70,9 +70,9 @@ _MODULES = {
     "loss": ("Loss", "Losses"),
     "middleware": ("ResponsesMiddleware",),
     "profiles": ("PROFILES", "Profile"),
+    "translate.responses_to_chat": ("ResponsesToChat",),
     "translate.snapshot": ("fold",),
     "translate.to_chat_request": ("to_chat_request",),
-    "translate.translator": ("ResponsesToChat",),
     "transport": ("ASGITransport",),
     "upstreams.answers": ("ChatRequest", "Finish", "Reasoning", "Refusal", "ToolCall", "Usage"),
     "upstreams.context": ("ExchangeContext",),

@@ -47,6 +47,7 @@ class ResponsesToResponses:
         upstream_model: str | None = None,
     ) -> None:
         self.losses = Losses()
+        self.calls = 1
         self.failure: APIError | None = None
         self._body = body
         self._upstream_model = upstream_model

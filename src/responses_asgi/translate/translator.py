@@ -1,22 +1,21 @@
-"""The Translator: one request on its way to an upstream of the other protocol, and the answer's way back."""
+"""The Translator: one request on its way to an upstream, and the answer's way back.
+
+There is one for each pair of APIs, named client first: `responses_to_chat`, `chat_to_responses`,
+`responses_to_responses`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from responses_asgi.errors import APIError
 from responses_asgi.loss import Losses
-from responses_asgi.profiles import Profile
-from responses_asgi.translate.response_object import new_response
-from responses_asgi.translate.response_writer import NewId, ResponseWriter
-from responses_asgi.translate.to_chat_request import to_chat_request
-from responses_asgi.translate.to_responses_stream import ResponsesStream
-from responses_asgi.translate.tools import tool_table
+from responses_asgi.translate.response_writer import NewId
 from responses_asgi.types.events import Dialect, Event
 from responses_asgi.types.json import JSON
 
-__all__ = ["Dialect", "NewId", "ResponsesToChat", "Translator"]
+__all__ = ["Dialect", "NewId", "Translator"]
 
 
 class Translator(Protocol):
@@ -26,6 +25,14 @@ class Translator(Protocol):
     """
 
     losses: Losses
+
+    calls: int
+    """How many times the upstream is to be asked, each time with the same request. `feed` and `complete`
+    are told which of these calls they are about."""
+
+    @property
+    def response_id(self) -> str:
+        """The id of the answer; known before anything is sent, unless it is the upstream's own."""
 
     @property
     def failure(self) -> APIError | None:
@@ -40,8 +47,14 @@ class Translator(Protocol):
     def start(self) -> list[Event]:
         """The opening events; once, before any chunk."""
 
-    def feed(self, chunk: JSON) -> list[Event]:
+    def feed(self, chunk: JSON, call: int = 0) -> list[Event]:
         """The events that one upstream chunk (or one whole upstream answer) becomes."""
+
+    def complete(self, call: int = 0) -> bool:
+        """Whether the upstream has said the last word of this call; the caller then stops reading it.
+
+        Where the protocol's last word may still be followed by something, this is never so.
+        """
 
     def finish(self, *, marker: bool) -> list[Event]:
         """Close what is open and say the terminal event: a success only if the upstream said so.
@@ -50,99 +63,7 @@ class Translator(Protocol):
         """
 
     def fail(self, error: APIError) -> list[Event]:
-        """Close what is open, then say the error and the failed terminal event."""
+        """Close what is open, then say the error and, on Responses, the failed terminal event."""
 
     def snapshot(self) -> JSON:
         """The whole answer after `finish` or `fail`; equals the fold of all emitted events."""
-
-
-class ResponsesToChat:
-    """Serves a Responses client from a Chat Completions upstream.
-
-    `body` is a validated Responses create body. `profile` says how the upstream departs from OpenAI's Chat
-    Completions. `new_id(prefix)` mints ids and `now()` tells the unix time in seconds. `upstream_model` is
-    the model name sent upstream in place of the client's, which is then what the client sees everywhere.
-
-    >>> from itertools import count
-    >>> from responses_asgi.profiles import profile_for
-    >>> ids = count(1)
-    >>> translator = ResponsesToChat(
-    ...     {"model": "m", "input": "Hi"},
-    ...     profile=profile_for("generic"),
-    ...     new_id=lambda prefix: f"{prefix}{next(ids)}",
-    ...     now=lambda: 0,
-    ... )
-    >>> translator.request()["messages"]
-    [{'role': 'user', 'content': 'Hi'}]
-    >>> [event.type for event in translator.start()]
-    ['response.created', 'response.in_progress']
-    """
-
-    def __init__(
-        self,
-        body: JSON,
-        *,
-        profile: Profile,
-        new_id: NewId,
-        now: Callable[[], int],
-        dialect: Dialect = "openai",
-        upstream_model: str | None = None,
-    ) -> None:
-        self.losses = Losses()
-        self._body = body
-        self._profile = profile
-        self._upstream_model = upstream_model
-        response = new_response(body, response_id=new_id("resp_"), created_at=now(), dialect=dialect)
-        response["model"] = body.get("model") or upstream_model or ""
-        self._writer = ResponseWriter(response, dialect=dialect, new_id=new_id, now=now)
-        self._stream = ResponsesStream(
-            self._writer,
-            profile=profile,
-            losses=self.losses,
-            tool_names=tool_table(body),
-            used_call_ids=_call_ids(body),
-            keep_model=bool(upstream_model and body.get("model")),
-        )
-
-    @property
-    def response_id(self) -> str:
-        """The id of the response, known before anything is sent."""
-        return str(self._writer.response["id"])
-
-    @property
-    def failure(self) -> APIError | None:
-        """The error that the upstream reported, once it did."""
-        return self._stream.failure
-
-    def request(self, items: Sequence[JSON] = ()) -> JSON:
-        """The Chat Completions body; `items` are appended to the input."""
-        chat = to_chat_request(self._body, profile=self._profile, losses=self.losses, items=items)
-        return {**chat, "model": self._upstream_model} if self._upstream_model else chat
-
-    def start(self) -> list[Event]:
-        """`response.created` and `response.in_progress`."""
-        self._writer.start()
-        return self._writer.take()
-
-    def feed(self, chunk: JSON) -> list[Event]:
-        """The events of one `chat.completion.chunk`, or of one whole `chat.completion`."""
-        return self._stream.feed(chunk)
-
-    def finish(self, *, marker: bool) -> list[Event]:
-        """The closing events; `marker` tells that `[DONE]`, or the end of a whole body, was seen."""
-        return self._stream.finish(marker=marker)
-
-    def fail(self, error: APIError) -> list[Event]:
-        """The closing events of a failure."""
-        return self._stream.fail(error)
-
-    def snapshot(self) -> JSON:
-        """The response object of the terminal event."""
-        return self._writer.response
-
-
-def _call_ids(body: JSON) -> list[str]:
-    """The call ids of the history: a new call must not share one of them."""
-    items = body.get("input")
-    history = items if isinstance(items, list) else []
-    return [item["call_id"] for item in history if isinstance(item, dict) and item.get("call_id")]

@@ -7,37 +7,8 @@ Names with a dot are properties of nested objects.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 from responses_asgi.types.json import JSON
-
-
-class Carried(NamedTuple):
-    place: str
-    value: Any
-
-
-class Lost(NamedTuple):
-    path: str
-    action: str = "dropped"
-
-
-class Rejected(NamedTuple):
-    param: str
-    code: str = "unsupported_parameter"
-
-
-Outcome = Carried | Lost | Rejected
-
-
-class Row(NamedTuple):
-    name: str
-    value: Any
-    outcome: Outcome
-    profile: str = "openai"
-    also: JSON | None = None
-    """Other fields of the request that the example needs."""
-
+from tests.outcomes import Carried, Lost, Rejected, Row
 
 SCHEMA: JSON = {"type": "object", "properties": {"x": {"type": "integer"}}}
 TOOL: JSON = {"type": "function", "name": "f", "description": "d", "parameters": SCHEMA, "strict": True}

@@ -5,9 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,33 +15,10 @@ from responses_asgi.profiles import profile_for
 from responses_asgi.translate.to_chat_request import to_chat_request
 from responses_asgi.types.json import JSON
 from responses_asgi.types.responses import validate_request
-from tests.request_outcomes import (
-    CHOICES,
-    FIELDS,
-    FUNCTION,
-    ITEMS,
-    PARTS,
-    TOOL,
-    TOOL_TYPES,
-    TOOLS,
-    Carried,
-    Rejected,
-    Row,
-)
+from tests.outcomes import Carried, Rejected, Row, find, named, properties, types
+from tests.request_outcomes import CHOICES, FIELDS, FUNCTION, ITEMS, PARTS, TOOL, TOOL_TYPES, TOOLS
 
 SPEC = Path(__file__).parents[2] / "shared" / "spec"
-
-MISSING = object()
-
-
-def find(document: Any, place: str) -> Any:
-    """The value at a path such as `messages[0].content`."""
-    for name, index in re.findall(r"([^.\[\]]+)|\[(\d+)\]", place):
-        try:
-            document = document[int(index)] if index else document[name]
-        except (KeyError, IndexError, TypeError):
-            return MISSING
-    return document
 
 
 def check(row: Row, body: JSON) -> None:
@@ -71,10 +46,6 @@ def check(row: Row, body: JSON) -> None:
     told = list(losses)
     assert translate() == chat
     assert losses == told
-
-
-def named(rows: list[Row]) -> list[Any]:
-    return [pytest.param(row, id=f"{row.name}-{type(row.outcome).__name__}-{row.profile}") for row in rows]
 
 
 @pytest.mark.parametrize("row", named(FIELDS))
@@ -119,38 +90,6 @@ def schemas(request: pytest.FixtureRequest) -> JSON:
         pytest.skip(f"{path} is not here")
     document: JSON = json.loads(path.read_text())["components"]["schemas"]
     return document
-
-
-def members(schemas: JSON, schema: JSON) -> Iterator[JSON]:
-    """The object schemas that a schema stands for, references and unions resolved."""
-    if "$ref" in schema:
-        yield from members(schemas, schemas[schema["$ref"].rpartition("/")[2]])
-        return
-    for key in ("oneOf", "anyOf", "allOf"):
-        for branch in schema.get(key, ()):
-            yield from members(schemas, branch)
-    if "items" in schema:
-        yield from members(schemas, schema["items"])
-    if "properties" in schema or "enum" in schema:
-        yield schema
-
-
-def properties(schemas: JSON, schema: JSON) -> dict[str, JSON]:
-    found: dict[str, JSON] = {}
-    for member in members(schemas, schema):
-        found |= member.get("properties", {})
-    return found
-
-
-def types(schemas: JSON, schema: JSON) -> set[str]:
-    """The values of `type` in a union, and its plain strings."""
-    found: set[str] = set()
-    for member in members(schemas, schema):
-        kind = member.get("properties", {}).get("type", {})
-        found.update(kind.get("enum", ()), [kind["const"]] if "const" in kind else [])
-        if "properties" not in member:
-            found.update(member["enum"])
-    return found
 
 
 def first(schemas: JSON, *names: str) -> JSON:

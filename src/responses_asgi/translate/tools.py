@@ -228,6 +228,8 @@ def responses_tool_choice(body: JSON, tools: list[JSON], *, losses: Losses) -> A
         if isinstance(legacy, dict):
             return _flat_choice("function", legacy, tools, "function_call.name")
         choice = legacy
+    if isinstance(choice, dict) and choice["type"] in CHOICE_MODES:
+        choice = choice["type"]
     if choice is None or isinstance(choice, str):
         if choice == "required" and not tools:
             raise _unmet(path, "demands a tool call, but there are no tools")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from responses_asgi.loss import Losses
-from responses_asgi.translate.answer_fields import RESERVED, carry_fields
+from responses_asgi.translate.answer_fields import CHAT_SERVICE_TIERS, RESERVED, carry_fields, chat_fields
 
 JSON = dict[str, Any]
 
@@ -77,3 +77,44 @@ def test_moderation_in_another_form_is_reported(moderation: Any) -> None:
     _, extras, losses = carried({"moderation": moderation})
     assert extras == {}
     assert losses == [("moderation", "dropped")]
+
+
+# Back: from a response to a Chat answer
+
+
+def chat_answer(response: JSON) -> tuple[JSON, list[tuple[str, str]]]:
+    losses = Losses()
+    return chat_fields(response, losses=losses), [(loss.path, loss.action) for loss in losses]
+
+
+def test_a_response_gives_its_servers_own_fields_and_keeps_its_state() -> None:
+    response = {"id": "r", "status": "completed", "store": True, "citations": ["u"], "mood": None}
+    assert chat_answer(response) == ({"citations": ["u"]}, [])
+
+
+@pytest.mark.parametrize("tier", sorted(CHAT_SERVICE_TIERS))
+def test_a_service_tier_of_both_protocols_is_carried(tier: str) -> None:
+    assert chat_answer({"service_tier": tier}) == ({"service_tier": tier}, [])
+
+
+@pytest.mark.parametrize("tier", ["ultrafast", "provisioned", ["flex"]])
+def test_a_service_tier_that_chat_does_not_know_is_reported(tier: Any) -> None:
+    assert chat_answer({"service_tier": tier}) == ({}, [("service_tier", "dropped")])
+
+
+@pytest.mark.parametrize("name", ["choices", "created"])
+def test_a_name_that_a_chat_answer_uses_otherwise_is_reported(name: str) -> None:
+    assert chat_answer({name: [1]}) == ({}, [(name, "dropped")])
+
+
+def test_moderation_there_and_back() -> None:
+    error = {"type": "error", "code": "c", "message": "m"}
+    moderation = {"input": VERDICT, "output": error}
+    chat, losses = chat_answer({"moderation": moderation})
+    assert (chat, losses) == ({"moderation": {"input": side(VERDICT), "output": error}}, [])
+    assert carried(chat)[1] == {"moderation": moderation}
+
+
+@pytest.mark.parametrize("moderation", ["flagged", {"input": VERDICT}])
+def test_moderation_in_no_known_form_is_not_said(moderation: Any) -> None:
+    assert chat_answer({"moderation": moderation}) == ({}, [("moderation", "dropped")])

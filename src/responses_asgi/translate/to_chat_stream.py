@@ -16,10 +16,10 @@ from collections.abc import Callable, Sequence
 
 from responses_asgi.errors import APIError, UpstreamError, error_from_payload
 from responses_asgi.loss import Losses
-from responses_asgi.translate.chat_parts import choice_logprobs, nested_annotation
+from responses_asgi.translate.answer_fields import chat_fields
+from responses_asgi.translate.chat_parts import choice_logprobs, flat_annotation, nested_annotation
 from responses_asgi.translate.chat_writer import ChatChoice, ChatWriter
 from responses_asgi.translate.finish_reasons import Ending, finish_reason_of
-from responses_asgi.translate.response_object import RESPONSE_FIELDS
 from responses_asgi.translate.said_items import Item, SaidItems
 from responses_asgi.translate.stop_cut import StopCut
 from responses_asgi.translate.usage import chat_usage
@@ -189,10 +189,7 @@ class ChatStream:
         _refuse_acts(self.items)
         details = response.get("incomplete_details") or {}
         self._ending = Ending(status, details.get("reason") if status == "incomplete" else None)
-        extras = {name: value for name, value in response.items() if name not in RESPONSE_FIELDS}
-        if response.get("service_tier"):
-            extras["service_tier"] = response["service_tier"]
-        self._extras = {name: value for name, value in extras.items() if value is not None}
+        self._extras = chat_fields(response, losses=self._losses)
         self.complete = True
 
     def _error(self, event: JSON) -> None:
@@ -348,11 +345,15 @@ class ChatStream:
         if not isinstance(annotation, dict) or self._is_cut:
             return
         if annotation.get("type") != "url_citation":
-            path = f"output.message.{annotation.get('type')}"
-            self._losses.report(path, "dropped", "Chat Completions has annotations of URLs only")
+            reason = f"Chat Completions has no annotation {annotation.get('type')!r}"
+            self._losses.report("output.message.annotations", "dropped", reason)
             return
+        # The flat form has all the fields that Chat requires, too.
+        whole, missing = flat_annotation(annotation)
+        if missing:
+            self._losses.report("output.message.annotations", "emulated", f"filled in: {', '.join(missing)}")
         self._choice.open()
-        self._choice.annotate(nested_annotation(annotation))
+        self._choice.annotate(nested_annotation(whole))
 
     # Stop sequences
 

@@ -53,6 +53,31 @@ def assert_events_fit(events: list[JSON], dialect: Dialect) -> None:
         _assert_fits(checked, _event_schemas(dialect)[event["type"]], dialect, what=event["type"])
 
 
+def assert_completion_fits(completion: JSON) -> None:
+    """The whole Chat answer fits the document."""
+    _assert_fits(completion, "CreateChatCompletionResponse", "openai", what="a completion")
+
+
+def assert_chunks_fit(chunks: list[JSON]) -> None:
+    """Every chunk of a Chat stream fits the document; an error chunk fits the one of error bodies."""
+    for chunk in chunks:
+        if "error" in chunk:
+            _assert_fits(chunk, "ErrorResponse", "openai", what="an error chunk")
+        else:
+            checked = _without_custom_calls(chunk)
+            _assert_fits(checked, "CreateChatCompletionStreamResponse", "openai", what="a chunk")
+
+
+def _without_custom_calls(chunk: JSON) -> JSON:
+    """The chunk with custom calls as function calls: the document has them in whole answers only."""
+    chunk = deepcopy(chunk)
+    for choice in chunk["choices"]:
+        for call in choice["delta"].get("tool_calls", ()):
+            if call.get("type") == "custom":
+                call["type"] = "function"
+    return chunk
+
+
 def _tolerated(response: JSON, dialect: Dialect) -> JSON:
     """The response without what is known to differ from the document on purpose."""
     response = deepcopy(response)

@@ -192,7 +192,7 @@ _EXTRA_SHAPES = [
         turn=played(said(0, *FOX, annotations=[{"type": "file_citation", "file_id": "f"}, _citation(1)])),
         answer=FOX_ANSWER,
         citations=("https://fox.test/1",),
-        reported=("output.message.file_citation",),
+        reported=("output.message.annotations",),
     ),
     ResponsesShape(
         name="log probabilities",

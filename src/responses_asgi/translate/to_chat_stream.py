@@ -3,7 +3,8 @@
 1. Events find their item by output_index, else by item id: some servers change ids between events.
 2. Deltas are said as they come; what only a `done` event, a done item or the terminal response holds is
    said then, once: each text remembers how much of it was said.
-3. Text of different items or reasoning parts is set apart by a blank line; parts of one message are not.
+3. Text of different items or reasoning parts is set apart by a blank line; parts of one message are not,
+   and neither is text after nothing but blank space.
 4. An item is read from one kind of reasoning, raw or summary, whichever comes first.
 5. Only a terminal event makes a success. Items that ask the client to act in a way that Chat has no word
    for are an error; other items without a counterpart are reported.
@@ -290,7 +291,7 @@ class ChatStream:
                 return
         else:
             field = "refusal" if key[0] == "refusal" else "content"
-        self._text(field, self._apart(field, item, key) + text, logprobs)
+        self._text(field, self._apart(field, item, key, text) + text, logprobs)
 
     def _text(self, field: str, text: str, logprobs: object) -> None:
         self._choice.open()
@@ -303,9 +304,12 @@ class ChatStream:
         else:
             self._choice.text(field, text)
 
-    def _apart(self, field: str, item: Item, key: tuple[str, int]) -> str:
+    def _apart(self, field: str, item: Item, key: tuple[str, int], text: str) -> str:
         """The blank line before a text that begins after another one of the same field."""
-        last, self._last_text[field] = self._last_text.get(field), (item, key)
+        last = self._last_text.get(field)
+        # Blank text is set apart from nothing: servers send a line end before or between their thoughts.
+        if last is not None or not text.isspace():
+            self._last_text[field] = (item, key)
         if last is None or last == (item, key) or (last[0] is item and item.kind == "message"):
             return ""
         return "\n\n"

@@ -43,6 +43,12 @@ _PLACE_SHAPES = [
         answer=Answer(text=f"I look around.\n\n{FOX_TEXT}", usage=FIGURES, status="stop"),
     ),
     ResponsesShape(
+        name="blank message first",
+        says="a message of blank space only is set apart from nothing",
+        turn=played(said(0, "\n", " "), said(1, *FOX)),
+        answer=Answer(text=f"\n {FOX_TEXT}", usage=FIGURES, status="stop"),
+    ),
+    ResponsesShape(
         name="text only in done",
         says="no deltas: the done event of the text holds it",
         turn=played(without(_TEXT, ".delta")),

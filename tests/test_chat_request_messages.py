@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from responses_asgi.errors import InvalidRequestError
 from responses_asgi.loss import Losses
 from responses_asgi.profiles import PROFILES, profile_for
 from responses_asgi.translate.input_items import MAX_CALL_ID, Recall, input_items
@@ -108,6 +109,15 @@ def test_content_that_is_lost_as_a_whole_leaves_the_message() -> None:
     assert made.lost == [("messages[0].content[0]", "dropped")]
 
 
+def test_several_texts_of_an_assistant_stay_apart() -> None:
+    parts = [{"type": "text", "text": "A"}, {"type": "text", "text": "B"}]
+    made = Made(USER, {"role": "assistant", "content": parts})
+    assert made.items[1]["content"] == [
+        {"type": "output_text", "text": "A", "annotations": []},
+        {"type": "output_text", "text": "B", "annotations": []},
+    ]
+
+
 def test_images_of_outputs_are_carried() -> None:
     picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA", "detail": "high"}}
     made = Made(USER, calling(call("a")), tool("a", [{"type": "text", "text": "See"}, picture]))
@@ -144,6 +154,13 @@ def test_what_rides_on_calls_and_outputs_is_carried() -> None:
         "extra_content": {"google": {"thought_signature": "s"}},
     }
     assert made.items[2]["cache_control"] == {"type": "ephemeral"}
+
+
+@pytest.mark.parametrize("recall", [None, lambda call_id: ANSWER])
+def test_a_call_of_an_unknown_type_is_refused(recall: Recall | None) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        Made(USER, calling(call("a"), {"id": "b", "type": "acme:call"}), recall=recall)
+    assert caught.value.param == "messages[1].tool_calls[1].type"
 
 
 def test_the_output_of_a_custom_call_is_of_its_kind() -> None:
@@ -294,7 +311,7 @@ def test_thinking_parts_are_no_text() -> None:
     message = {"role": "assistant", "content": [thinking, {"type": "text", "text": "A"}]}
     made = Made(USER, message, profile="lmstudio")
     assert made.items[1]["content"] == [{"type": "reasoning_text", "text": "Think."}]
-    assert made.items[2]["content"] == [{"type": "output_text", "text": "A", "annotations": []}]
+    assert made.items[2]["content"] == "A"
     refused = Made(USER, message, profile="openai")
     assert refused.kinds == ["user", "assistant"]
     assert refused.lost == [("messages[1].content", "dropped")]
@@ -364,6 +381,13 @@ def test_a_remembered_answer_replaces_the_message(profile: str) -> None:
     assert made.lost == []
 
 
+def test_what_the_client_added_to_a_remembered_answer_is_reported() -> None:
+    added = {**ASKED, "prefix": True, "tool_calls": [{**ASKED["tool_calls"][0], "x": 1}, call("b")]}
+    made = Made(USER, added, tool("a"), tool("b"), recall=memory(ANSWER))
+    assert made.items[1]["id"] == "rs_1"
+    assert made.lost == [("messages[1].prefix", "dropped"), ("messages[1].tool_calls[0].x", "dropped")]
+
+
 def test_text_that_the_client_left_out_comes_back() -> None:
     made = Made(USER, {**ASKED, "content": None}, tool("a"), tool("b"), recall=memory(ANSWER))
     assert SAID in made.items
@@ -379,13 +403,15 @@ def test_text_that_the_client_left_out_comes_back() -> None:
         {**ASKED, "tool_calls": [call("a", "f", '{"x": 2}'), call("b")]},
         {**ASKED, "tool_calls": [call("a", "f", "broken"), call("b")]},
         {**ASKED, "tool_calls": [call("a", "g", '{"x": 1}'), call("b")]},
+        {**ASKED, "refusal": "No."},
+        {**ASKED, "function_call": {"name": "f", "arguments": "{}"}},
     ],
 )
 def test_a_message_that_was_changed_is_sent_as_it_is(message: JSON) -> None:
     outputs = [tool(made["id"]) for made in message["tool_calls"]]
-    made = Made(USER, message, *outputs, recall=memory(ANSWER))
-    assert made.items == Made(USER, message, *outputs).items
-    assert made.lost == [("messages[1]", "dropped")]
+    made, plain = Made(USER, message, *outputs, recall=memory(ANSWER)), Made(USER, message, *outputs)
+    assert made.items == plain.items
+    assert made.lost == [("messages[1]", "dropped"), *plain.lost]
 
 
 def test_what_is_forgotten_is_mapped_plainly() -> None:

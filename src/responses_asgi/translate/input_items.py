@@ -40,6 +40,9 @@ _ASSISTANT_KEYS = _INSTRUCTION_KEYS.union(
 _OUTPUT_KEYS = _INSTRUCTION_KEYS | {"tool_call_id"}
 _CALL_KEYS = frozenset({"id", "type", "index", "function", "custom"})
 
+# Type of a Chat call -> type of the item, and where both keep what the call says.
+_CALLS = {"function": ("function_call", "arguments"), "custom": ("custom_tool_call", "input")}
+
 
 class _Entry(NamedTuple):
     path: str
@@ -88,7 +91,7 @@ class _History:
                     code="unsupported_parameter",
                 )
             if remembered:
-                self._replay(path, remembered)
+                self._replay(path, message, remembered)
             else:
                 self._assistant(path, message)
         else:
@@ -133,31 +136,33 @@ class _History:
             for key in extra:
                 self._losses.report(f"{path}.{key}", "dropped", "there is no text that it could go with")
         for i, call in enumerate(calls):
-            self._append(f"{path}.tool_calls[{i}]", _call(call))
+            where = f"{path}.tool_calls[{i}]"
+            self._append(where, _call(call, where))
         if message.get("function_call"):
             where = f"{path}.function_call"
             self._losses.report(where, "emulated", "sent as a call with an id of its own")
-            self._append(where, _call({"function": message["function_call"]}))
+            self._append(where, _call({"function": message["function_call"]}, where))
 
     def _said(self, path: str, message: JSON) -> str | list[JSON]:
-        content = message.get("content") or ""
-        refusal, annotations = message.get("refusal"), message.get("annotations")
-        if isinstance(content, str) and not refusal and not annotations:
-            return content
-        parts: list[JSON] = []
+        """A string when that says it all: the document knows parts of the assistant only with an id."""
+        content, annotations = message.get("content") or "", message.get("annotations")
         if isinstance(content, str):
             flat = [flat_annotation(entry)[0] for entry in annotations or ()]
-            if content:
-                parts = [{"type": "output_text", "text": content, "annotations": flat}]
+            parts = [{"type": "output_text", "text": content, "annotations": flat}] if content else []
         else:
             parts = self._said_parts(path, content)
             if annotations:
-                self._losses.report(
-                    f"{path}.annotations", "dropped", "it is unknown which part they belong to"
-                )
-        if refusal:
-            parts.append({"type": "refusal", "refusal": refusal})
-        return parts
+                reason = "it is unknown which part they belong to"
+                self._losses.report(f"{path}.annotations", "dropped", reason)
+        if message.get("refusal"):
+            parts.append({"type": "refusal", "refusal": message["refusal"]})
+        if len(parts) == 1 and parts[0] == {
+            "type": "output_text",
+            "text": parts[0].get("text"),
+            "annotations": [],
+        }:
+            return str(parts[0]["text"])
+        return parts or ""
 
     def _said_parts(self, path: str, content: list[JSON]) -> list[JSON]:
         parts: list[JSON] = []
@@ -172,11 +177,16 @@ class _History:
                 self._losses.report(where, "dropped", "assistant messages of Responses hold text only")
         return parts
 
-    def _replay(self, path: str, remembered: Sequence[JSON]) -> None:
+    def _replay(self, path: str, message: JSON, remembered: Sequence[JSON]) -> None:
         """The items of an earlier answer, as the upstream takes them back.
 
         Where reasoning must be left out, the ids of the others go too: they refer to it (laravel/ai#1052).
         """
+        added = [f"{path}.{key}" for key in _extra(message, _ASSISTANT_KEYS)]
+        for i, call in enumerate(message["tool_calls"]):
+            added += [f"{path}.tool_calls[{i}].{key}" for key in _extra(call, _CALL_KEYS)]
+        for place in added:
+            self._losses.report(place, "dropped", "the answer is sent as it was, with its reasoning")
         lookup = self._profile.returned_reasoning == "encrypted" and not self._stored
         kept = [item for item in remembered if not (lookup and _unreadable(item))]
         if len(kept) < len(remembered):
@@ -210,15 +220,20 @@ def _extra(item: JSON, known: frozenset[str]) -> JSON:
     return {key: value for key, value in item.items() if key not in known and value is not None}
 
 
-def _call(call: JSON) -> JSON:
-    if "custom" in call:
-        definition, kind, key = call["custom"], "custom_tool_call", "input"
-        said = definition["input"]
-    else:
-        definition, kind, key = call["function"], "function_call", "arguments"
-        said = definition["arguments"] or "{}"
+def _call(call: JSON, path: str) -> JSON:
+    kind = call.get("type") or ("custom" if call.get("custom") else "function")
+    if kind not in _CALLS:
+        raise InvalidRequestError(
+            f"'{path}.type' is {kind!r}, which Responses cannot carry.",
+            param=f"{path}.type",
+            code="unsupported_parameter",
+        )
+    item_type, key = _CALLS[kind]
+    definition = call[kind]
+    said = definition[key] if kind == "custom" else definition[key] or "{}"
     extra = _extra(definition, frozenset({"name", key, "type"})) | _extra(call, _CALL_KEYS)
-    return {"type": kind, "call_id": call.get("id") or None, "name": definition["name"], key: said, **extra}
+    made = {"type": item_type, "call_id": call.get("id") or None, "name": definition["name"], key: said}
+    return made | extra
 
 
 # Remembered items
@@ -239,7 +254,7 @@ def _remembered(messages: Sequence[JSON], recall: Recall, losses: Losses) -> dic
         names = {str(item.get(key)) for item in items for key in ("id", "call_id") if item.get(key)}
         if not items or names & used:
             continue
-        if _agree(messages[i], items):
+        if _agree(messages[i], items, f"messages[{i}]"):
             used |= names
             found[i] = items
         else:
@@ -247,10 +262,13 @@ def _remembered(messages: Sequence[JSON], recall: Recall, losses: Losses) -> dic
     return found
 
 
-def _agree(message: JSON, items: list[JSON]) -> bool:
+def _agree(message: JSON, items: list[JSON], path: str) -> bool:
     """Whether the message still says what was answered: the same calls, and the same text if any."""
+    if message.get("function_call"):
+        return False
     made = [_told(item) for item in items if item.get("type") in CALL_TYPES]
-    if made != [_told(_call(call)) for call in message["tool_calls"]]:
+    calls = enumerate(message["tool_calls"])
+    if made != [_told(_call(call, f"{path}.tool_calls[{i}]")) for i, call in calls]:
         return False
     said = _squeezed([message])
     return not said or said == _squeezed([item for item in items if item.get("type") == "message"])
@@ -265,13 +283,13 @@ def _told(call: JSON) -> tuple[Any, ...]:
 
 
 def _squeezed(messages: Sequence[JSON]) -> str:
-    """The text of messages without any white space: how it is joined says nothing."""
-    texts: list[str] = []
+    """Texts and refusals of messages without any white space: how they are joined says nothing."""
+    pieces: list[Any] = []
     for message in messages:
         content = message.get("content") or ""
         parts = [{"text": content}] if isinstance(content, str) else content
-        texts += [part["text"] for part in parts if isinstance(part.get("text"), str)]
-    return "".join("".join(texts).split())
+        pieces += [part.get("text") or part.get("refusal") for part in [*parts, message]]
+    return "".join("".join(piece for piece in pieces if isinstance(piece, str)).split())
 
 
 def _unreadable(item: JSON) -> bool:

@@ -286,7 +286,7 @@ def _check_message(message: object, path: str) -> None:
     if role == "assistant":
         for i, call in enumerate(message.get("tool_calls") or ()):
             # Some clients leave the type of a call out; its definition tells it.
-            kind = call.get("type") or ("custom" if "custom" in call else "function")
+            kind = call.get("type") or ("custom" if call.get("custom") else "function")
             check_typed_one({**call, "type": kind}, f"{path}.tool_calls[{i}]", CALL_MODELS)
 
 

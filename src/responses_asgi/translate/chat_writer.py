@@ -39,12 +39,14 @@ class ChatWriter:
         return events
 
     def open(self) -> None:
-        """Fix the frame; before any chunk."""
+        """Fix the frame, which the first chunk does otherwise."""
         self._head = dumps(self._frame("chat.completion.chunk"))[:-1] + b',"choices":['
 
     def say(self, choice: bytes, extras: JSON | None = None) -> None:
         """Write a chunk with this choice; `extras` are further fields of the chunk."""
         more = b"," + dumps(extras)[1:-1] if extras else b""
+        if not self._head:
+            self.open()
         self._events.append(StreamEvent("", b"%b%b]%b%b" % (self._head, choice, more, self._tail)))
 
     def end(self) -> None:

@@ -92,15 +92,16 @@ def test_a_round_is_text_then_calls_then_outputs() -> None:
 
 def test_only_text_is_said_by_an_assistant() -> None:
     picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA"}}
+    video = {"type": "video_url", "video_url": {"url": "https://a.test/v"}}
     made = Made(
         USER,
         {
             "role": "assistant",
-            "content": [{"type": "text", "text": "A"}, {"type": "refusal", "refusal": "No."}, picture],
+            "content": [{"type": "text", "text": "A"}, {"type": "refusal", "refusal": "No."}, picture, video],
         },
     )
     assert [part["type"] for part in made.items[1]["content"]] == ["output_text", "refusal"]
-    assert made.lost == [("messages[1].content[2]", "dropped")]
+    assert made.lost == [("messages[1].content[2]", "dropped"), ("messages[1].content[3]", "dropped")]
 
 
 def test_content_that_is_lost_as_a_whole_leaves_the_message() -> None:

@@ -41,6 +41,10 @@ __all__ = [
     "responses_stream_to_chat",
 ]
 
+# What an answer of either protocol has, and an error has not.
+OF_COMPLETIONS = "choices"
+OF_RESPONSES = "output"
+
 
 class Converted(NamedTuple):
     """A converted request or answer, and what did not pass through as it was.
@@ -60,12 +64,17 @@ class ConvertedStream:
     """
 
     def __init__(
-        self, translator: Translator, source: Iterable[JSON | bytes], *, adds_done: bool = False
+        self,
+        translator: Translator,
+        source: Iterable[JSON | bytes],
+        *,
+        answer_field: str,
+        adds_done: bool = False,
     ) -> None:
         self._translator = translator
         self._source = source
         self._adds_done = adds_done
-        self._body = _StreamedBody()
+        self._body = _StreamedBody(answer_field)
         self._over = False
         self._events = self._convert()
 
@@ -138,9 +147,10 @@ class _StreamedBody:
     `done` tells that the end mark was seen, or that the document was whole; `failure` that it is unreadable.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, answer_field: str) -> None:
         self.done = False
         self.failure: APIError | None = None
+        self._answer_field = answer_field
         self._reader = ChunkReader(max_event_bytes=MAX_EVENT_BYTES)
         self._is_document: bool | None = None
         self._document = bytearray()
@@ -172,10 +182,11 @@ class _StreamedBody:
         except ValueError as error:
             self.failure = UpstreamError(f"The answer is not valid JSON: {error}.", status=502)
             return []
-        if not isinstance(document, dict):
-            self.failure = error_from_payload(document)
+        try:
+            return [_answer(document, self._answer_field)]
+        except UpstreamError as error:
+            self.failure = error
             return []
-        return [document]
 
     def _state_after(self, chunks: list[JSON]) -> list[JSON]:
         self.done, self.failure = self._reader.done, self._reader.failure
@@ -241,7 +252,7 @@ def completion_to_response(
     ('completed', 'Hey', [])
     """
     translator = _responses_to_chat(request, profile, dialect, new_id, now)
-    return _whole(translator, completion)
+    return _whole(translator, _answer(completion, OF_COMPLETIONS))
 
 
 def response_to_completion(
@@ -266,7 +277,7 @@ def response_to_completion(
     {'role': 'assistant', 'content': 'Hey', 'refusal': None}
     """
     translator = _chat_to_responses(request, profile, reasoning_field, new_id, now)
-    return _whole(translator, response)
+    return _whole(translator, _answer(response, OF_RESPONSES))
 
 
 def chat_stream_to_responses(
@@ -289,7 +300,8 @@ def chat_stream_to_responses(
     ['Hey']
     """
     translator = _responses_to_chat(request, profile, dialect, new_id, now)
-    return ConvertedStream(translator, chunks, adds_done=dialect == "openresponses")
+    done = dialect == "openresponses"
+    return ConvertedStream(translator, chunks, answer_field=OF_COMPLETIONS, adds_done=done)
 
 
 def responses_stream_to_chat(
@@ -313,7 +325,7 @@ def responses_stream_to_chat(
     """
     asked = {"stream_options": {"include_usage": True}} if request is None else {}
     translator = _chat_to_responses(request, profile, reasoning_field, new_id, now, stream=True, **asked)
-    return ConvertedStream(translator, events)
+    return ConvertedStream(translator, events, answer_field=OF_RESPONSES)
 
 
 def _responses_to_chat(
@@ -351,10 +363,15 @@ def _chat_to_responses(
     )
 
 
-def _whole(translator: Translator, answer: object) -> Converted:
-    """The whole answer; raises the error that it is or tells."""
-    if not isinstance(answer, dict):
-        raise error_from_payload(answer)
+def _answer(document: object, field: str) -> JSON:
+    """The document, if it is an answer; raises the error that it is otherwise, in any of its shapes."""
+    if isinstance(document, dict) and field in document:
+        return document
+    raise error_from_payload(document)
+
+
+def _whole(translator: Translator, answer: JSON) -> Converted:
+    """The whole answer; raises the error that it tells."""
     translator.start()
     translator.feed(answer)
     if translator.failure is None:

@@ -1,4 +1,4 @@
-"""The command line: `responses-asgi serve` puts the bridge in front of one Chat Completions server."""
+"""The command line: `serve` puts the bridge in front of one server, `convert` works on stdin and stdout."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from responses_asgi.cli import serve
+from responses_asgi.cli import convert, serve
 from responses_asgi.errors import ResponsesASGIError
 
 __all__ = ["main"]
@@ -15,6 +15,8 @@ __all__ = ["main"]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0 well, 2 wrong usage or a set-up that cannot work.
+
+    `convert` has a status 1 of its own, for what cannot be converted.
 
     `arguments` are those of the command line without the program's name; None: those of this process.
     """
@@ -25,10 +27,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('responses-asgi')}")
     commands = parser.add_subparsers(title="commands", dest="command", required=True)
     serve.add_parser(commands)
+    convert.add_parser(commands)
     options = parser.parse_args(arguments)
     try:
-        serve.run(options)
+        status: int = options.run(options)
     except ResponsesASGIError as error:
         print(f"responses-asgi: {error}", file=sys.stderr)
         return 2
-    return 0
+    return status

@@ -51,6 +51,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, default=8000, help="port to listen on (default: 8000)")
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
+    parser.set_defaults(run=run)
 
 
 def application(options: argparse.Namespace) -> HealthCheck:
@@ -70,8 +71,8 @@ def application(options: argparse.Namespace) -> HealthCheck:
     return HealthCheck(bridge, upstream=options.upstream)
 
 
-def run(options: argparse.Namespace) -> None:
-    """Serve until stopped. Raises MissingExtraError without uvicorn."""
+def run(options: argparse.Namespace) -> int:
+    """Serve until stopped, then return 0. Raises MissingExtraError without uvicorn."""
     try:
         import uvicorn
     except ImportError:
@@ -86,3 +87,4 @@ def run(options: argparse.Namespace) -> None:
         log_level=options.log_level,
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
     )
+    return 0

@@ -9,6 +9,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from responses_asgi.convert import (
+        Converted,
+        ConvertedStream,
+        chat_request_to_responses,
+        chat_stream_to_responses,
+        completion_to_response,
+        response_to_completion,
+        responses_request_to_chat,
+        responses_stream_to_chat,
+    )
     from responses_asgi.errors import (
         APIError,
         ConfigurationError,
@@ -22,7 +32,6 @@ if TYPE_CHECKING:
     from responses_asgi.profiles import PROFILES, Profile
     from responses_asgi.translate.responses_to_chat import ResponsesToChat
     from responses_asgi.translate.snapshot import fold
-    from responses_asgi.translate.to_chat_request import to_chat_request
     from responses_asgi.transport import ASGITransport
     from responses_asgi.upstreams.answers import ChatRequest, Finish, Reasoning, Refusal, ToolCall, Usage
     from responses_asgi.upstreams.context import ExchangeContext
@@ -34,6 +43,8 @@ __all__ = [
     "ASGITransport",
     "ChatRequest",
     "ConfigurationError",
+    "Converted",
+    "ConvertedStream",
     "ExchangeContext",
     "Finish",
     "InvalidRequestError",
@@ -51,14 +62,29 @@ __all__ = [
     "UpstreamError",
     "Usage",
     "__version__",
+    "chat_request_to_responses",
+    "chat_stream_to_responses",
+    "completion_to_response",
     "fold",
-    "to_chat_request",
+    "response_to_completion",
+    "responses_request_to_chat",
+    "responses_stream_to_chat",
 ]
 
 __version__ = "0.1.0"
 
 # Module -> its public names. The imports above tell type checkers the same.
 _MODULES = {
+    "convert": (
+        "Converted",
+        "ConvertedStream",
+        "chat_request_to_responses",
+        "chat_stream_to_responses",
+        "completion_to_response",
+        "response_to_completion",
+        "responses_request_to_chat",
+        "responses_stream_to_chat",
+    ),
     "errors": (
         "APIError",
         "ConfigurationError",
@@ -72,7 +98,6 @@ _MODULES = {
     "profiles": ("PROFILES", "Profile"),
     "translate.responses_to_chat": ("ResponsesToChat",),
     "translate.snapshot": ("fold",),
-    "translate.to_chat_request": ("to_chat_request",),
     "transport": ("ASGITransport",),
     "upstreams.answers": ("ChatRequest", "Finish", "Reasoning", "Refusal", "ToolCall", "Usage"),
     "upstreams.context": ("ExchangeContext",),

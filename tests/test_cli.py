@@ -63,7 +63,7 @@ def test_serve_bridges_a_chat_server(tmp_path: Path) -> None:
         health = httpx.get(f"{bridge}/health").json()
     assert response.output_text == "Order A-1001 (1 x Moka pot to Oslo) is delivered."
     assert response.model == "any"
-    assert health == {"status": "ok", "upstream": chat_server, "profile": "generic"}
+    assert health == {"status": "ok", "upstream": chat_server, "api": "chat", "profile": "generic"}
 
 
 def test_help_names_the_command_and_its_options() -> None:
@@ -101,6 +101,7 @@ def test_serve_hands_the_server_its_options(monkeypatch: pytest.MonkeyPatch) -> 
     assert get(app, "/health").json() == {
         "status": "ok",
         "upstream": "http://127.0.0.1:9/v1",
+        "api": "chat",
         "profile": "vllm",
     }
 

@@ -28,12 +28,21 @@ if TYPE_CHECKING:
         UpstreamError,
     )
     from responses_asgi.loss import Loss, Losses
-    from responses_asgi.middleware import ResponsesMiddleware
+    from responses_asgi.middleware.chat import ChatCompletionsMiddleware
+    from responses_asgi.middleware.responses import ResponsesMiddleware
     from responses_asgi.profiles import PROFILES, Profile
     from responses_asgi.translate.responses_to_chat import ResponsesToChat
     from responses_asgi.translate.snapshot import fold
     from responses_asgi.transport import ASGITransport
-    from responses_asgi.upstreams.answers import ChatRequest, Finish, Reasoning, Refusal, ToolCall, Usage
+    from responses_asgi.upstreams.answers import (
+        ChatRequest,
+        Finish,
+        Reasoning,
+        Refusal,
+        ResponsesRequest,
+        ToolCall,
+        Usage,
+    )
     from responses_asgi.upstreams.context import ExchangeContext
     from responses_asgi.upstreams.upstream import Upstream
 
@@ -41,6 +50,7 @@ __all__ = [
     "PROFILES",
     "APIError",
     "ASGITransport",
+    "ChatCompletionsMiddleware",
     "ChatRequest",
     "ConfigurationError",
     "Converted",
@@ -56,6 +66,7 @@ __all__ = [
     "Refusal",
     "ResponsesASGIError",
     "ResponsesMiddleware",
+    "ResponsesRequest",
     "ResponsesToChat",
     "ToolCall",
     "Upstream",
@@ -94,12 +105,21 @@ _MODULES = {
         "UpstreamError",
     ),
     "loss": ("Loss", "Losses"),
-    "middleware": ("ResponsesMiddleware",),
+    "middleware.chat": ("ChatCompletionsMiddleware",),
+    "middleware.responses": ("ResponsesMiddleware",),
     "profiles": ("PROFILES", "Profile"),
     "translate.responses_to_chat": ("ResponsesToChat",),
     "translate.snapshot": ("fold",),
     "transport": ("ASGITransport",),
-    "upstreams.answers": ("ChatRequest", "Finish", "Reasoning", "Refusal", "ToolCall", "Usage"),
+    "upstreams.answers": (
+        "ChatRequest",
+        "Finish",
+        "Reasoning",
+        "Refusal",
+        "ResponsesRequest",
+        "ToolCall",
+        "Usage",
+    ),
     "upstreams.context": ("ExchangeContext",),
     "upstreams.upstream": ("Upstream",),
 }

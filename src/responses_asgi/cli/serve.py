@@ -1,4 +1,4 @@
-"""`responses-asgi serve`: one Chat Completions server, offered to Responses clients on a port."""
+"""`responses-asgi serve`: one server, offered to clients of both APIs on a port."""
 
 from __future__ import annotations
 
@@ -23,11 +23,17 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add `serve` and its options to the command line."""
     parser = commands.add_parser(
         "serve",
-        help="serve Responses clients from one Chat server",
-        description="Serve /v1/responses from a server that speaks Chat Completions.",
+        help="serve clients of both APIs from one server",
+        description="Serve /v1/responses and /v1/chat/completions from a server that speaks one of them.",
     )
     parser.add_argument(
         "--upstream", required=True, metavar="URL", help="the server's base URL, with or without /v1"
+    )
+    parser.add_argument(
+        "--api",
+        choices=("chat", "responses"),
+        default="chat",
+        help="what the server speaks; the other API is translated to it (default: chat)",
     )
     parser.add_argument(
         "--profile",
@@ -57,18 +63,21 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def application(options: argparse.Namespace) -> HealthCheck:
     """The ASGI app that the options describe. Raises ConfigurationError when they cannot work together."""
     from responses_asgi.cli.health import HealthCheck
-    from responses_asgi.middleware import ResponsesMiddleware
+    from responses_asgi.middleware import ChatCompletionsMiddleware, ResponsesMiddleware
     from responses_asgi.upstreams.upstream import Upstream
 
     upstream = Upstream.http(
         options.upstream,
+        api=options.api,
         profile=options.profile,
         model=options.model,
         api_key_env=options.api_key_env,
         credentials=options.credentials,
     )
-    bridge = ResponsesMiddleware(upstream, dialect=options.dialect, strict=options.strict)
-    return HealthCheck(bridge, upstream=options.upstream)
+    responses = ResponsesMiddleware(upstream, dialect=options.dialect, strict=options.strict)
+    chat = ChatCompletionsMiddleware(upstream, strict=options.strict)
+    bridge, own = (responses, chat) if options.api == "chat" else (chat, responses)
+    return HealthCheck(bridge, own, upstream=options.upstream)
 
 
 def run(options: argparse.Namespace) -> int:

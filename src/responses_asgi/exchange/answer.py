@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from responses_asgi.errors import APIError
 from responses_asgi.exchange.options import Options
@@ -11,7 +11,7 @@ from responses_asgi.loss import LOSS_HEADER, header_value
 from responses_asgi.sinks import Header, JSONSink, Sink, SSESink
 from responses_asgi.translate.translator import Translator
 from responses_asgi.types.asgi import Send
-from responses_asgi.types.events import Event
+from responses_asgi.types.events import DONE, Event
 from responses_asgi.types.json import JSON
 from responses_asgi.upstreams.context import ExchangeContext
 from responses_asgi.upstreams.replies import send_error
@@ -23,7 +23,11 @@ _EXPOSE = b"access-control-expose-headers"
 
 
 class Answer:
-    """The answer of one exchange; after `closed` nothing more is told."""
+    """The answer of one exchange; after `closed` nothing more is told.
+
+    `add_done`: whether a stream ends with a `[DONE]` that the translator does not say. `on_success` is called
+    when the answer is known to be good, before the client learns of its end.
+    """
 
     def __init__(
         self,
@@ -33,7 +37,9 @@ class Answer:
         stream: bool,
         options: Options,
         context: ExchangeContext,
+        add_done: bool = False,
         on_event: OnEvent | None = None,
+        on_success: Callable[[], None] | None = None,
     ) -> None:
         self.translator = translator
         self.closed = False
@@ -41,51 +47,68 @@ class Answer:
         self.first_byte: float | None = None
         self.ended: float | None = None
         self._send = send
-        self._stream = stream
         self._context = context
         self._on_event = on_event
+        self._on_success = on_success
         self._begun = False
+        self._given_whole = False
+        self._open = set(range(translator.calls))
         self._loss_headers = _loss_headers(translator) if options.loss_header else []
         self._sink: Sink = (
-            SSESink(send, keep_alive=options.keep_alive, done=options.dialect == "openresponses")
+            SSESink(send, keep_alive=options.keep_alive, done=add_done)
             if stream
             else JSONSink(send, document=translator.snapshot)
         )
 
+    def is_over(self, call: int) -> bool:
+        """Whether nothing more is wanted of this upstream call."""
+        return self.closed or call not in self._open
+
+    @property
+    def failed(self) -> bool:
+        """Whether the answer is closed by a failure."""
+        return self.closed and self.translator.failure is not None
+
     async def begin(self, headers: Sequence[Header]) -> None:
         """The upstream streams: open the client's stream before its first chunk is there."""
+        if self._begun:
+            return
         self._headers(headers)
         await self._tell(self._start())
         if self._sink.started:
             self._mark_first_byte()
 
-    async def feed(self, chunks: Sequence[JSON], *, last: bool = False, marker: bool = False) -> None:
-        """Tell what these chunks become, all in one message.
+    async def feed(
+        self, chunks: Sequence[JSON], *, call: int = 0, last: bool = False, marker: bool = False
+    ) -> None:
+        """Tell what these chunks of one upstream call become, all in one message.
 
-        With `last` the upstream's stream is over, at its `marker` or without one; whether that is a success
-        the translator knows.
+        With `last` the call's stream is over, at its `marker` or without one; whether that is a success the
+        translator knows. The answer is complete when all calls are over.
         """
         translator = self.translator
-        events: list[Event] = []
+        events = [] if self._begun else self._start()
         for chunk in chunks:
-            events += translator.feed(chunk)
+            events += translator.feed(chunk, call)
             if failure := translator.failure:
                 await self._end(events + translator.fail(failure))
                 return
+            if translator.complete(call):
+                last = True
+                break
         if last:
+            self._open.discard(call)
+        if last and not (self._open and translator.complete(call)):
             await self._end(events + translator.finish(marker=marker))
         elif events:
             await self._tell(events)
 
-    async def whole(self, document: JSON, headers: Sequence[Header]) -> None:
+    async def whole(self, document: JSON, headers: Sequence[Header], *, call: int = 0) -> None:
         """The upstream answered with one document: nothing is told before it is known to be good."""
-        self._headers(headers)
-        events = self._start() + self.translator.feed(document)
-        if self.translator.failure:
-            events += self.translator.fail(self.translator.failure)
-        else:
-            events += self.translator.finish(marker=True)
-        await self._end(events)
+        if not self._begun:
+            self._headers(headers)
+        self._given_whole = True
+        await self.feed([document], call=call, last=True, marker=True)
 
     async def fail(self, error: APIError, headers: Sequence[Header] | None = None) -> None:
         """Tell the error, unless the answer is closed; `headers` are those of an upstream's error answer."""
@@ -94,6 +117,7 @@ class Answer:
         if headers is not None:
             self._headers(headers)
         opening = [] if self._begun else self._start()
+        self._given_whole = False
         await self._end(opening + self.translator.fail(error), error)
 
     def abandon(self, error: APIError) -> None:
@@ -127,7 +151,9 @@ class Answer:
         """Close the answer: before the first byte a failure is an HTTP status, afterwards an event."""
         self.closed = True
         failure = error or self.translator.failure
-        if failure and not self._sink.started:
+        if failure is None and self._on_success:
+            self._on_success()
+        if failure and not (self._sink.started or self._says_something()):
             self._sink.stop()
             self._mark_first_byte()
             await send_error(self._send, failure, headers=self._sink.headers)
@@ -139,6 +165,10 @@ class Answer:
         if self._on_event:
             self._show(self._on_event, events)
 
+    def _says_something(self) -> bool:
+        """Whether a failed answer has content beside the error of its document, lost in an HTTP error."""
+        return self._given_whole and bool(self.translator.snapshot().get("output"))
+
     async def _tell(self, events: list[Event]) -> None:
         await self._sink.write(events)
         if self._on_event:
@@ -148,7 +178,8 @@ class Answer:
         """Show the hook what the client has got, so that its exceptions leave no gap; then never again."""
         self._on_event = None
         for event in events:
-            on_event(event, self._context)
+            if event.data != DONE:
+                on_event(event, self._context)
         self._on_event = on_event
 
     def _mark_first_byte(self) -> None:

@@ -1,6 +1,6 @@
-"""One call of the upstream's app, in the request's own task, ended when the client leaves.
+"""One call of the upstream's app, ended when the client leaves.
 
-1. A pump task owns the outer `receive`: many apps never call it, so nobody else would see the client leave.
+1. The app is called in the task of whoever calls `run`, which for a single call is the request's own.
 2. When the client has left, the app is told by `http.disconnect`; if it has not ended after a short grace it
    is cancelled through `asyncio.timeout`, which leaves its context variables and a cancellation from outside
    as they were.
@@ -12,20 +12,14 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 
-from responses_asgi.types.asgi import ASGIApp, Message, Receive, Scope, Send
+from responses_asgi.types.asgi import ASGIApp, Message, Scope, Send
 
 __all__ = ["InnerCall"]
 
-logger = logging.getLogger("responses_asgi")
-
 LINGER = 60.0
 """Seconds an app has, after its answer is complete, until its final body message."""
-
-# A `receive` that never waits (in hand-written drivers) must not keep the event loop busy.
-_STRAY_MESSAGES = 16
 
 
 class InnerCall:
@@ -35,17 +29,8 @@ class InnerCall:
     tells whether the client's answer is complete.
     """
 
-    def __init__(
-        self,
-        receive: Receive,
-        body: bytes,
-        *,
-        cancel: bool,
-        grace: float,
-        is_answered: Callable[[], bool],
-    ) -> None:
+    def __init__(self, body: bytes, *, cancel: bool, grace: float, is_answered: Callable[[], bool]) -> None:
         self.client_left = False
-        self._outer_receive = receive
         self._body: bytes | None = body
         self._cancel = cancel
         self._grace = grace
@@ -53,13 +38,13 @@ class InnerCall:
         self._over = asyncio.Event()
         self._is_answered = is_answered
         self._finished = False
+        self._given_up = False
         self._lingers = False
         self._timer: asyncio.TimerHandle | None = None
         self._limit: asyncio.Timeout | None = None
 
     async def run(self, app: ASGIApp, scope: Scope, send: Send) -> None:
         """Call the app; returns early and silently if it had to be ended. Raises what the app raises."""
-        pump = self._loop.create_task(self._pump())
         limit = asyncio.timeout(None)
         try:
             async with limit:
@@ -69,7 +54,6 @@ class InnerCall:
             if not limit.expired():
                 raise
         finally:
-            pump.cancel()
             self._stop_timer()
             self._limit = None
 
@@ -89,7 +73,8 @@ class InnerCall:
 
     def give_up(self) -> None:
         """Whatever the app still has to say, nobody wants it."""
-        if not self._finished:
+        if not (self._finished or self._given_up):
+            self._given_up = True
             self._over.set()
             self._end_after(self._grace)
 
@@ -108,17 +93,6 @@ class InnerCall:
             return {"type": "http.request", "body": body, "more_body": False}
         await self._over.wait()
         return {"type": "http.disconnect"}
-
-    async def _pump(self) -> None:
-        try:
-            for _ in range(_STRAY_MESSAGES):
-                message = await self._outer_receive()
-                if message["type"] == "http.disconnect":
-                    return self.left()
-        except Exception:
-            logger.debug("receive failed; the client counts as gone", exc_info=True)
-            self.left()
-        return None
 
     def _end_after(self, seconds: float) -> None:
         self._stop_timer()

@@ -13,6 +13,7 @@ from responses_asgi.errors import APIError, UpstreamError, error_from_payload
 from responses_asgi.exchange.answer import Answer
 from responses_asgi.exchange.decoding import ChunkReader, Inflate, looks_like_sse, media_type
 from responses_asgi.exchange.inner_call import InnerCall
+from responses_asgi.exchange.pairs import UpstreamSide
 from responses_asgi.sinks import Header
 from responses_asgi.sse import SSEDecoder
 from responses_asgi.types.asgi import Message, Send
@@ -50,16 +51,22 @@ _MESSAGE_CHARS = 1_000
 
 
 class InnerResponse:
-    """Receives the messages of one call. `send` is the outer one, for what is passed on unread.
+    """Receives the messages of one call, which has this `number` among those of the answer.
+
+    `send` is the outer one, for what is passed on unread. `side` says what the upstream's answers look like.
 
     `error` is set when something of ours failed over a message (a hook, or a mistake): the client has then
     been told, and the caller is to raise it.
     """
 
-    def __init__(self, answer: Answer, call: InnerCall, send: Send, *, limit: int) -> None:
+    def __init__(
+        self, answer: Answer, call: InnerCall, send: Send, *, side: UpstreamSide, number: int = 0, limit: int
+    ) -> None:
         self.error: Exception | None = None
         self._answer = answer
         self._call = call
+        self._number = number
+        self._side = side
         self._outer_send = send
         self._limit = limit
         self._status = 0
@@ -78,7 +85,7 @@ class InnerResponse:
             if not self._status:
                 raise RuntimeError("http.response.body was sent before http.response.start")
             more = message.get("more_body", False)
-            if not self._answer.closed:
+            if not self._is_over:
                 await self._take(message.get("body", b""), more)
             if not more:
                 self._call.finished()
@@ -112,18 +119,22 @@ class InnerResponse:
         except Exception as error:
             await self._fail(error)
         else:
-            if more and self._answer.closed:
+            if more and self._is_over:
                 self._call.linger()
 
     async def _stream(self, reader: ChunkReader, data: bytes, more: bool) -> None:
         chunks = reader.read(data)
         if reader.failure:
-            await self._answer.feed(chunks)
+            await self._answer.feed(chunks, call=self._number)
+            if self._is_over:
+                return
             raise reader.failure
         if not (more or reader.done):
             chunks += reader.flush()
         if chunks or reader.done or not more:
-            await self._answer.feed(chunks, last=reader.done or not more, marker=reader.done)
+            await self._answer.feed(
+                chunks, call=self._number, last=reader.done or not more, marker=reader.done
+            )
 
     async def _collect(self, data: bytes, more: bool) -> None:
         self._body += data
@@ -152,18 +163,19 @@ class InnerResponse:
             return
         if not self._is_success:
             where = f" to {self._location}" if self._location else ""
-            raise _unusable(f"HTTP {self._status}, a redirect{where}")
+            raise self._unusable(f"HTTP {self._status}, a redirect{where}")
         if not body.strip():
             raise UpstreamError(f"The upstream answered HTTP {self._status} with an empty body.", status=502)
         try:
             document = loads(body)
         except ValueError:
-            raise _unusable(f"{self._type or 'a body without a type'} that is not JSON") from None
+            raise self._unusable(f"{self._type or 'a body without a type'} that is not JSON") from None
         if not isinstance(document, dict):
-            raise _unusable("JSON that is not an object")
-        if not ("choices" in document or document.get("error") or document.get("object") == "error"):
-            raise _unusable("JSON that is no chat completion: it has no choices")
-        await self._answer.whole(document, self._headers)
+            raise self._unusable("JSON that is not an object")
+        side = self._side
+        if not (side.is_answer(document) or document.get("error") or document.get("object") == "error"):
+            raise self._unusable(f"JSON that is no {side.name}: it has no {side.lack}")
+        await self._answer.whole(document, self._headers, call=self._number)
 
     async def _fail(self, error: Exception) -> None:
         """Tell the client, and have the app end: nothing it still sends can be used."""
@@ -173,6 +185,18 @@ class InnerResponse:
             self.error = error
             await self._answer.fail(internal_error())
         self._call.give_up()
+
+    def _unusable(self, what: str) -> UpstreamError:
+        """An answer of another kind than was asked for: asking again would bring the same."""
+        return UpstreamError(
+            f"The upstream answered with {what}; expected a {self._side.name}. Is its path right?",
+            status=502,
+            headers={"x-should-retry": "false"},
+        )
+
+    @property
+    def _is_over(self) -> bool:
+        return self._answer.is_over(self._number)
 
     @property
     def _is_success(self) -> bool:
@@ -197,15 +221,6 @@ class InnerResponse:
 def internal_error() -> APIError:
     """What a client is told of an exception that is nobody's answer: nothing of its text or its place."""
     return APIError("The server had an error while processing the request.", status=500)
-
-
-def _unusable(what: str) -> UpstreamError:
-    """An answer of another kind than was asked for: asking again would bring the same."""
-    return UpstreamError(
-        f"The upstream answered with {what}; expected a chat completion. Is its path right?",
-        status=502,
-        headers={"x-should-retry": "false"},
-    )
 
 
 def _error_of(body: bytes, status: int, content_type: str) -> UpstreamError:

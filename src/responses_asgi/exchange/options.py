@@ -12,6 +12,11 @@ __all__ = ["Options"]
 
 _MIB = 1024 * 1024
 
+# Fields of a Chat message that hold something else.
+_CHAT_FIELDS = frozenset(
+    {"", "annotations", "audio", "content", "function_call", "refusal", "role", "tool_calls"}
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
@@ -27,6 +32,8 @@ class Options:
     - `keep_alive`: the silence after which a stream gets a comment; 0 for never.
     - `cancel_json`: whether an upstream is cancelled when the client of an answer that is not streamed has
       left, as it always is for streams.
+    - `reasoning_field`: the field of a Chat answer that holds reasoning; None for none.
+    - `max_choices`: the most choices (`n`) of a Chat answer; each is an upstream call of its own.
     - `grace`: how long an app that listens to `http.disconnect` has to end by itself before that.
 
     Raises ConfigurationError when a value cannot work.
@@ -40,6 +47,8 @@ class Options:
     max_answer_bytes: int = 64 * _MIB
     keep_alive: float = 15.0
     cancel_json: bool = True
+    reasoning_field: str | None = "reasoning_content"
+    max_choices: int = 16
     grace: float = 0.2
 
     def __post_init__(self) -> None:
@@ -47,9 +56,11 @@ class Options:
             raise ConfigurationError(
                 f"dialect must be one of {', '.join(get_args(Dialect))}, got {self.dialect!r}"
             )
-        for name in ("max_body_bytes", "max_depth", "max_answer_bytes"):
+        for name in ("max_body_bytes", "max_depth", "max_answer_bytes", "max_choices"):
             if getattr(self, name) <= 0:
                 raise ConfigurationError(f"{name} must be above 0, got {getattr(self, name)!r}")
+        if self.reasoning_field in _CHAT_FIELDS:
+            raise ConfigurationError(f"reasoning_field cannot be {self.reasoning_field!r}")
         for name in ("keep_alive", "grace"):
             if getattr(self, name) < 0:
                 raise ConfigurationError(f"{name} must not be negative, got {getattr(self, name)!r}")

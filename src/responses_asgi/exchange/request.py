@@ -45,8 +45,11 @@ async def read_body(scope: Scope, receive: Receive, *, options: Options) -> byte
             return b"".join(pieces)
 
 
-def parse_body(body: bytes, *, max_depth: int) -> Any:
-    """Decode the JSON of a request. Raises InvalidRequestError with the place where it is broken."""
+def parse_body(body: bytes, *, max_depth: int, model: str | None = None) -> Any:
+    """Decode the JSON of a request; `model` stands in for one that it does not name.
+
+    Raises InvalidRequestError with the place where it is broken.
+    """
     if not body.strip():
         raise InvalidRequestError("The request body is empty; expected a JSON object.")
     try:
@@ -63,6 +66,8 @@ def parse_body(body: bytes, *, max_depth: int) -> Any:
         and _is_deeper(value, max_depth)
     ):
         raise InvalidRequestError(f"The JSON of the request is nested more than {max_depth} levels deep.")
+    if model is not None and isinstance(value, dict) and not value.get("model"):
+        return {**value, "model": model}
     return value
 
 

@@ -1,7 +1,7 @@
-"""One POST /responses, from its first byte to the hook that looks back on it: prepare, the call, settle.
+"""One client request, from its first byte to the hook that looks back on it: prepare, the calls, settle.
 
-1. Before anything was sent every failure is an HTTP status with OpenAI's error body, afterwards `error` and
-   `response.failed`; in both cases once.
+1. Before anything was sent every failure is an HTTP status with OpenAI's error body, afterwards an event (and
+   `response.failed`, on Responses); in both cases once.
 2. What the app or a hook raised is raised again after the client was told, whole, for the server's log; an
    APIError is an answer and is not raised again. Of an exception group the client is told the first leaf.
    A CancelledError that nobody asked this task for is such an exception: the app waited for a cancelled one.
@@ -14,26 +14,29 @@ import asyncio
 import inspect
 import logging
 import re
-import secrets
-import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
-from responses_asgi.errors import APIError, InvalidRequestError, UpstreamError
+from responses_asgi.errors import APIError, InvalidRequestError
 from responses_asgi.exchange.answer import Answer
-from responses_asgi.exchange.inner_call import InnerCall
-from responses_asgi.exchange.inner_response import InnerResponse, internal_error
+from responses_asgi.exchange.calls import Calls, asked_from_outside
+from responses_asgi.exchange.inner_response import internal_error
 from responses_asgi.exchange.options import Options
+from responses_asgi.exchange.pairs import Pair, pair_of
 from responses_asgi.exchange.request import parse_body, read_body
 from responses_asgi.exchange.upstream_request import UpstreamRequest, upstream_request
 from responses_asgi.loss import Losses
-from responses_asgi.translate.responses_to_chat import ResponsesToChat
+from responses_asgi.recall import CallMemory, owner_of
+from responses_asgi.translate.chat_to_responses import ChatToResponses
+from responses_asgi.translate.translator import Translator
 from responses_asgi.types.asgi import Message, Receive, Scope, Send
-from responses_asgi.types.responses import validate_request
 from responses_asgi.upstreams.context import ExchangeContext
 from responses_asgi.upstreams.replies import send_error
-from responses_asgi.upstreams.upstream import Upstream
+from responses_asgi.upstreams.upstream import Upstream, WireAPI
 
-__all__ = ["run_exchange"]
+__all__ = ["run_exchange", "telling_refusals"]
 
 logger = logging.getLogger("responses_asgi")
 
@@ -47,7 +50,8 @@ _INDEX = re.compile(r"\[\d+\]")
 class Prepared:
     """What is known of an exchange before its upstream is called."""
 
-    translator: ResponsesToChat
+    pair: Pair
+    translator: Translator
     context: ExchangeContext
     request: UpstreamRequest
     stream: bool
@@ -63,116 +67,139 @@ async def run_exchange(
     receive: Receive,
     send: Send,
     *,
+    client: WireAPI,
     upstream: Upstream,
     upstream_path: str,
     options: Options,
     model: str | None = None,
+    memory: CallMemory | None = None,
 ) -> None:
-    """Answer one POST /responses from a Chat Completions upstream.
+    """Answer one POST of this client API from an upstream, by way of a translator.
 
     `upstream_path` is the `path` of the inner scope. `model` is used when the body names none, as for Azure's
-    deployment paths. Raises what the upstream's app or a hook raised, after the client has been told.
+    deployment paths. `memory` keeps what the next turn of a Chat client needs. Raises what the upstream's app
+    or a hook raised, after the client has been told.
     """
+    prepared: Prepared | None = None
+    async with telling_refusals(send):
+        body = await read_body(scope, receive, options=options)
+        if body is not None:
+            prepared = await _prepare(
+                parse_body(body, max_depth=options.max_depth, model=model),
+                scope,
+                pair=pair_of(client, upstream),
+                upstream=upstream,
+                path=upstream_path,
+                options=options,
+                memory=memory,
+            )
+    if prepared is not None:
+        del body
+        await _call(prepared, receive, send, upstream=upstream, options=options, memory=memory)
+
+
+@asynccontextmanager
+async def telling_refusals(send: Send) -> AsyncIterator[None]:
+    """Tell the client what is raised before anything was sent; what is no APIError is raised again."""
     try:
-        prepared = await _prepare(
-            scope, receive, upstream=upstream, path=upstream_path, options=options, model=model
-        )
+        yield
     except APIError as error:
         await send_error(send, error)
     except (Exception, asyncio.CancelledError) as error:
-        if not _asked_from_outside(error):
+        if not asked_from_outside(error):
             await send_error(send, internal_error())
         raise
-    else:
-        if prepared is not None:
-            await _call(prepared, receive, send, upstream=upstream, options=options)
 
 
 async def _prepare(
-    scope: Scope, receive: Receive, *, upstream: Upstream, path: str, options: Options, model: str | None
-) -> Prepared | None:
-    """Everything up to the upstream call; None when the client left meanwhile. Raises APIError."""
-    body = await read_body(scope, receive, options=options)
-    if body is None:
-        return None
-    request = parse_body(body, max_depth=options.max_depth)
-    if model is not None and isinstance(request, dict) and not request.get("model"):
-        request = {**request, "model": model}
-    request = validate_request(request)
-    translator = ResponsesToChat(
-        request,
-        profile=upstream.profile,
-        new_id=_new_id,
-        now=_now,
-        dialect=options.dialect,
-        upstream_model=upstream.model,
-    )
-    chat = translator.request()
+    body: object,
+    scope: Scope,
+    *,
+    pair: Pair,
+    upstream: Upstream,
+    path: str,
+    options: Options,
+    memory: CallMemory | None,
+) -> Prepared:
+    """Everything between the client's body and the upstream call. Raises APIError."""
+    request = pair.client.validate(body, model_required=upstream.model is None)
+    recall = partial(memory.recall, owner_of(scope)) if memory else None
+    translator = pair.translator(request, upstream, options, recall)
+    if translator.calls > options.max_choices:
+        raise InvalidRequestError(
+            f"At most {options.max_choices} choices can be asked for here, got {translator.calls}.",
+            param="n",
+            code="invalid_value",
+        )
+    translated = translator.request()
     if options.strict:
         _refuse_dropped(translator.losses)
     context = ExchangeContext(
-        api="responses",
+        api=pair.client_api,
         response_id=translator.response_id,
         principal=None,
         scope=scope,
         request=request,
     )
-    inner = await upstream_request(chat, scope=scope, path=path, upstream=upstream, context=context)
-    return Prepared(translator, context, inner, stream=bool(request.get("stream")))
+    inner = await upstream_request(translated, scope=scope, path=path, upstream=upstream, context=context)
+    return Prepared(pair, translator, context, inner, stream=bool(request.get("stream")))
 
 
 async def _call(
-    prepared: Prepared, receive: Receive, send: Send, *, upstream: Upstream, options: Options
+    prepared: Prepared,
+    receive: Receive,
+    send: Send,
+    *,
+    upstream: Upstream,
+    options: Options,
+    memory: CallMemory | None,
 ) -> None:
     async def outer_send(message: Message) -> None:
         try:
             await send(message)
         except OSError:
             # Servers of spec version 2.4 and later tell by this that the client has left.
-            call.left()
+            calls.left()
 
+    translator = prepared.translator
     answer = Answer(
-        prepared.translator,
+        translator,
         outer_send,
         stream=prepared.stream,
         options=options,
         context=prepared.context,
+        add_done=prepared.pair.client.adds_done(options),
         on_event=upstream.on_event,
+        on_success=partial(_remember, prepared, memory) if memory else None,
     )
-    request = prepared.hand_over()
-    call = InnerCall(
+    inner_path = prepared.request.scope["path"]
+    calls = Calls(
+        answer,
         receive,
-        request.body,
+        outer_send,
+        request=prepared.hand_over(),
+        side=prepared.pair.upstream,
         cancel=prepared.stream or options.cancel_json,
-        grace=options.grace,
-        is_answered=lambda: answer.closed,
+        options=options,
     )
-    response = InnerResponse(answer, call, outer_send, limit=options.max_answer_bytes)
-    inner_scope = request.scope
-    del request
-    raised: BaseException | None = None
     try:
-        try:
-            await call.run(upstream.app, inner_scope, response.send)
-        except (Exception, BaseExceptionGroup, asyncio.CancelledError) as error:
-            if _asked_from_outside(error):
-                raise
-            raised = error
-        if raised is not None:
-            await answer.fail(_told(raised))
-        elif call.client_left:
+        await calls.run(upstream.app)
+        if not answer.closed:
             answer.abandon(APIError("The client left.", status=499, type="client_error", code="client_left"))
-        else:
-            await answer.fail(UpstreamError("The upstream ended without completing its answer.", status=502))
     finally:
         answer.stop()
-    _log_losses(prepared.translator.losses, f"{upstream.profile.name} {inner_scope['path']}")
+    _log_losses(translator.losses, f"{upstream.profile.name} {inner_path}")
     await _settle(prepared, answer, upstream)
-    raised = response.error or raised
-    if isinstance(raised, APIError):
-        logger.warning("%s failed: %s", prepared.context.response_id, raised)
-    elif raised is not None:
-        raise raised
+    if isinstance(calls.raised, APIError):
+        logger.warning("%s failed: %s", prepared.context.response_id, calls.raised)
+    elif calls.raised is not None:
+        raise calls.raised
+
+
+def _remember(prepared: Prepared, memory: CallMemory) -> None:
+    """Keep what the next turn needs; done before the client can begin it."""
+    if isinstance(prepared.translator, ChatToResponses):
+        memory.keep(owner_of(prepared.context.scope), prepared.translator.remembered())
 
 
 async def _settle(prepared: Prepared, answer: Answer, upstream: Upstream) -> None:
@@ -208,31 +235,3 @@ def _log_losses(losses: Losses, upstream: str) -> None:
         if level == logging.INFO:
             _logged.add(key)
         logger.log(level, "%s %s, upstream %s: %s", loss.path, loss.action, upstream, loss.reason)
-
-
-def _told(error: BaseException) -> APIError:
-    """What the client is told of an exception of the app."""
-    leaf = _first_leaf(error)
-    return leaf if isinstance(leaf, APIError) else internal_error()
-
-
-def _first_leaf(error: BaseException) -> BaseException:
-    """The first exception inside nested groups that is not just a cancelled neighbour of it."""
-    if not isinstance(error, BaseExceptionGroup):
-        return error
-    leaves = [_first_leaf(inner) for inner in error.exceptions]
-    return next((leaf for leaf in leaves if not isinstance(leaf, asyncio.CancelledError)), leaves[0])
-
-
-def _asked_from_outside(error: BaseException) -> bool:
-    """Whether this is the cancellation that somebody has asked of the request's task."""
-    task = asyncio.current_task()
-    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
-
-
-def _new_id(prefix: str) -> str:
-    return prefix + secrets.token_hex(16)
-
-
-def _now() -> int:
-    return int(time.time())

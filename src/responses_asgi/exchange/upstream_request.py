@@ -58,13 +58,13 @@ class UpstreamRequest(NamedTuple):
 
 
 async def upstream_request(
-    chat: JSON, *, scope: Scope, path: str, upstream: Upstream, context: ExchangeContext
+    body: JSON, *, scope: Scope, path: str, upstream: Upstream, context: ExchangeContext
 ) -> UpstreamRequest:
-    """Apply the record's edits and its `before_upstream` hook to the Chat body, and build the inner scope.
+    """Apply the record's edits and its `before_upstream` hook to the body, and build the inner scope.
 
     The inner scope is a copy, so that what a framework writes into it does not reach the outer one.
     """
-    body = _edited(chat, upstream)
+    body = _edited(body, upstream)
     headers = [
         (name, value)
         for name, value in ((name.lower(), value) for name, value in scope.get("headers") or ())
@@ -87,11 +87,11 @@ async def upstream_request(
     )
 
 
-def _edited(chat: JSON, upstream: Upstream) -> JSON:
+def _edited(translated: JSON, upstream: Upstream) -> JSON:
     if not (upstream.rename or upstream.drop or upstream.set):
-        return chat
+        return translated
     rename, drop = upstream.rename, upstream.drop
-    body = {rename.get(name, name): value for name, value in chat.items() if name not in drop}
+    body = {rename.get(name, name): value for name, value in translated.items() if name not in drop}
     return {**body, **copy.deepcopy(dict(upstream.set))}
 
 

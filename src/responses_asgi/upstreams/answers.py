@@ -1,4 +1,4 @@
-"""What a handler takes and gives: the Chat request it is handed, and the pieces of the answer it yields."""
+"""What a handler takes and gives: the request it is handed, and the pieces of the answer it yields."""
 
 from __future__ import annotations
 
@@ -8,7 +8,17 @@ from typing import Any, Literal, NamedTuple, Required, TypeAlias, TypedDict
 
 from responses_asgi.types.json import JSON
 
-__all__ = ["ChatRequest", "Finish", "FinishReason", "Piece", "Reasoning", "Refusal", "ToolCall", "Usage"]
+__all__ = [
+    "ChatRequest",
+    "Finish",
+    "FinishReason",
+    "Piece",
+    "Reasoning",
+    "Refusal",
+    "ResponsesRequest",
+    "ToolCall",
+    "Usage",
+]
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
@@ -36,6 +46,31 @@ class ChatRequest(TypedDict, total=False):
     stop: str | list[str] | None
     seed: int | None
     n: int | None
+    user: str
+    metadata: dict[str, str] | None
+
+
+class ResponsesRequest(TypedDict, total=False):
+    """A Responses request as a handler with `api="responses"` gets it, in the same way.
+
+    Source: https://platform.openai.com/docs/api-reference/responses/create
+    """
+
+    model: str
+    input: str | list[JSON]
+    instructions: str | None
+    stream: bool
+    tools: list[JSON]
+    tool_choice: str | JSON
+    parallel_tool_calls: bool
+    text: JSON
+    reasoning: JSON | None
+    temperature: float | None
+    top_p: float | None
+    max_output_tokens: int | None
+    include: list[str] | None
+    store: bool | None
+    previous_response_id: str | None
     user: str
     metadata: dict[str, str] | None
 
@@ -86,4 +121,5 @@ class Finish(NamedTuple):
 
 
 Piece: TypeAlias = "str | Reasoning | Refusal | ToolCall | Usage | Finish | Mapping[str, Any]"
-"""What a handler may yield; a mapping is a raw chunk of Chat Completions."""
+"""What a handler may yield; a mapping is a raw chunk of Chat Completions, or a raw Responses event where
+the handler speaks that."""

@@ -26,7 +26,7 @@ class ExchangeContext:
 
     `api` is what the client spoke (`"chat"` or `"responses"`), `response_id` the id of the answer ("" when
     the answer has none yet), `principal` the owner the request was made for (None: not known), `scope` the
-    ASGI scope, `request` the request's body: the client's own for hooks, the Chat request for handlers.
+    ASGI scope, `request` the request's body: the client's own for hooks, the one they answer for handlers.
     `state` is free for the hooks of one exchange to hand things to each other.
     """
 
@@ -42,15 +42,17 @@ class ExchangeContext:
         return {"api": self.api, "response_id": self.response_id, "principal": self.principal}
 
     @classmethod
-    def of(cls, scope: Scope, request: JSON) -> ExchangeContext:
-        """The context seen from inside an app: read back from the scope, for the Chat request it answers.
+    def of(cls, scope: Scope, request: JSON, *, api: str = "chat") -> ExchangeContext:
+        """The context seen from inside an app: read back from the scope, for the request it answers.
+
+        `api` is what the client spoke when the app was called directly.
 
         >>> ExchangeContext.of({"type": "http"}, {"messages": []}).api
         'chat'
         """
         known = extension(scope)
         return cls(
-            api=known.get("api") or "chat",
+            api=known.get("api") or api,
             response_id=known.get("response_id") or "",
             principal=known.get("principal"),
             scope=scope,

@@ -1,4 +1,4 @@
-"""A Python function as an ASGI app that speaks Chat Completions, streamed and whole.
+"""A Python function as an ASGI app that speaks Chat Completions or Responses, streamed and whole.
 
 1. Pieces go out as they are yielded; the function is not asked for the next one before the last was sent.
 2. A function that is not async runs in a thread of its own, all steps in the same thread and context.
@@ -8,20 +8,16 @@
 from __future__ import annotations
 
 import inspect
-import secrets
-import time
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterator, Mapping
 from contextlib import aclosing
 from typing import Any
 
 from responses_asgi.errors import APIError, ConfigurationError, InvalidRequestError
-from responses_asgi.sse import encode
 from responses_asgi.types.asgi import Receive, Scope, Send
-from responses_asgi.types.events import DONE
-from responses_asgi.types.json import JSON, dumps, loads
+from responses_asgi.types.json import JSON, loads
 from responses_asgi.upstreams.answers import Piece
-from responses_asgi.upstreams.completion import ChunkWriter, chunk_of, completion_of
 from responses_asgi.upstreams.context import ExchangeContext, extension
+from responses_asgi.upstreams.handler_answers import ANSWERS, HandlerAnswer, HandlerAPI, Whole
 from responses_asgi.upstreams.own_thread import OwnThread
 from responses_asgi.upstreams.replies import deny_websocket, send_error, send_json, serve_lifespan
 from responses_asgi.upstreams.request import RequestBody, while_client_stays
@@ -38,11 +34,13 @@ STREAM_HEADERS = [
 class HandlerUpstream:
     """The app of `Upstream.handler`, where the function's forms are explained.
 
-    It can also be served alone: it answers POST .../chat/completions.
+    It can also be served alone: it answers POST .../chat/completions, or .../responses, by its `api`.
     """
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], *, api: HandlerAPI = "chat") -> None:
         self._function = function
+        self._api = api
+        self._side = ANSWERS[api]
         self._wants_context = _wants_context(function)
         self._is_async = any(
             kind(form)
@@ -60,32 +58,32 @@ class HandlerUpstream:
             await while_client_stays(receive, self._answer(scope, body, send), after=body.complete)
 
     async def _answer(self, scope: Scope, body: RequestBody, send: Send) -> None:
-        answer = _Answer(send)
+        wire = _Wire(send)
+        answer: HandlerAnswer | None = None
         try:
-            _check_endpoint(scope)
+            _check_endpoint(scope, self._side.ending)
             await body.begin()
-            request = _chat_request(await body.collect())
-            writer = ChunkWriter(
-                {
-                    "id": f"chatcmpl-{secrets.token_hex(12)}",
-                    "created": int(time.time()),
-                    "model": request.get("model") or "handler",
-                },
-                new_call_id=lambda: f"call_{secrets.token_hex(12)}",
-                usage_wanted=_usage_wanted(request),
-            )
-            async with aclosing(self._pieces(request, ExchangeContext.of(scope, request))) as pieces:
+            request = _decoded(await body.collect())
+            self._side.check(request)
+            answer = self._side.answer(request)
+            context = ExchangeContext.of(scope, request, api=self._api)
+            async with aclosing(self._pieces(request, context)) as pieces:
                 if request.get("stream"):
                     async for piece in pieces:
-                        await answer.stream(writer.feed(piece))
-                    await answer.stream(writer.end(), last=True)
+                        await wire.write(answer.feed(piece))
+                    await wire.write(answer.end(), last=True)
                 else:
-                    chunks = [chunk async for piece in pieces for chunk in writer.feed(piece)]
-                    await send_json(send, completion_of([*chunks, *writer.end()]))
+                    async for piece in pieces:
+                        answer.feed(piece)
+                    answer.end()
+                    await send_json(send, answer.document())
         except APIError as error:
-            await answer.fail(error)
+            if answer is not None and wire.started:
+                await wire.write(answer.fail(error), last=True)
+            else:
+                await send_error(send, error)
 
-    async def _pieces(self, request: JSON, context: ExchangeContext) -> AsyncGenerator[Piece]:
+    async def _pieces(self, request: JSON, context: ExchangeContext) -> AsyncGenerator[Piece | Whole]:
         """What the function yields, or the one piece that it returns."""
         arguments = {"context": context} if self._wants_context else {}
         if self._is_async:
@@ -111,34 +109,23 @@ class HandlerUpstream:
 _END: Any = object()
 
 
-class _Answer:
-    """The answer on the wire; nothing is sent before the first chunk, so that an error can be a status."""
+class _Wire:
+    """The stream on the wire; nothing is sent before the first event, so that an error can be a status."""
 
     def __init__(self, send: Send) -> None:
+        self.started = False
         self._send = send
-        self._started = False
 
-    async def stream(self, chunks: list[JSON], *, last: bool = False) -> None:
-        events = [encode("", dumps(chunk)) for chunk in chunks]
-        if last:
-            events.append(encode("", DONE))
-        if events:
-            await self._write(b"".join(events), more=not last)
-
-    async def fail(self, error: APIError) -> None:
-        if self._started:
-            await self._write(encode("", dumps(error.body())), more=False)
-        else:
-            await send_error(self._send, error)
-
-    async def _write(self, data: bytes, *, more: bool) -> None:
-        if not self._started:
-            self._started = True
+    async def write(self, data: bytes, *, last: bool = False) -> None:
+        if not (data or last):
+            return
+        if not self.started:
+            self.started = True
             await self._send({"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS})
-        await self._send({"type": "http.response.body", "body": data, "more_body": more})
+        await self._send({"type": "http.response.body", "body": data, "more_body": not last})
 
 
-async def _async_pieces(result: Any) -> AsyncGenerator[Piece]:
+async def _async_pieces(result: Any) -> AsyncGenerator[Piece | Whole]:
     """The pieces of a result that needs no thread: an awaitable of one, an async iterator, or a value."""
     if inspect.isawaitable(result):
         result = await result
@@ -149,10 +136,8 @@ async def _async_pieces(result: Any) -> AsyncGenerator[Piece]:
     elif isinstance(result, AsyncIterable):
         async for piece in result:
             yield piece
-    elif isinstance(result, Mapping):
-        yield chunk_of(result)
     else:
-        yield result
+        yield Whole(result) if isinstance(result, Mapping) else result
 
 
 def _wants_context(function: Callable[..., Any]) -> bool:
@@ -169,26 +154,18 @@ def _wants_context(function: Callable[..., Any]) -> bool:
     return wants
 
 
-def _check_endpoint(scope: Scope) -> None:
+def _check_endpoint(scope: Scope, ending: str) -> None:
     """Behind the bridge any path is right, since the operator chose it; alone it is the API's own."""
-    if extension(scope) or (
-        scope["method"] == "POST" and scope["path"].rstrip("/").endswith("/chat/completions")
-    ):
+    if extension(scope) or (scope["method"] == "POST" and scope["path"].rstrip("/").endswith(ending)):
         return
-    raise InvalidRequestError("There is only POST /chat/completions here.", status=404, code="not_found")
+    raise InvalidRequestError(f"There is only POST {ending} here.", status=404, code="not_found")
 
 
-def _chat_request(body: bytes) -> JSON:
+def _decoded(body: bytes) -> JSON:
     try:
         request = loads(body)
     except ValueError:
         raise InvalidRequestError("The body is not valid JSON.") from None
     if not isinstance(request, dict):
         raise InvalidRequestError("The body must be a JSON object.")
-    if not isinstance(request.get("messages"), list):
-        raise InvalidRequestError("messages must be a list.", param="messages")
     return request
-
-
-def _usage_wanted(request: JSON) -> bool:
-    return not request.get("stream") or bool((request.get("stream_options") or {}).get("include_usage"))

@@ -140,7 +140,7 @@ def target_for(
     host = split.hostname or ""
     of_host = profile_for(None, host)
     azure = "azure" in (profile.name, of_host.name)
-    path = split.path.rstrip("/").removesuffix("/chat/completions")
+    path = split.path.rstrip("/").removesuffix("/chat/completions").removesuffix("/responses")
     site = f"{split.scheme}://{split.netloc}"
     if api_version is not None:
         tail = _AZURE_TAIL.search(path)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias, TypedDict, Unpack
+from typing import Any, Literal, TypeAlias, TypedDict, Unpack, get_args
 from urllib.parse import urlsplit
 
 from responses_asgi.errors import ConfigurationError
@@ -25,9 +25,23 @@ from responses_asgi.upstreams.retry import RetryPolicy
 from responses_asgi.upstreams.target import target_for
 from responses_asgi.upstreams.wsgi import WSGIApp, WSGIUpstream
 
-__all__ = ["API", "AfterExchange", "BeforeUpstream", "OnEvent", "RecordOptions", "Upstream"]
+__all__ = [
+    "API",
+    "ENDPOINTS",
+    "AfterExchange",
+    "BeforeUpstream",
+    "EndpointOptions",
+    "OnEvent",
+    "RecordOptions",
+    "Upstream",
+    "WireAPI",
+]
 
+WireAPI = Literal["chat", "responses"]
 API = Literal["chat", "responses", "both"]
+
+ENDPOINTS: dict[WireAPI, str] = {"chat": "/chat/completions", "responses": "/responses"}
+"""The end of the path of each API."""
 
 BeforeUpstream: TypeAlias = Callable[
     [JSON, dict[str, str], ExchangeContext], "JSON | Awaitable[JSON | None] | None"
@@ -58,15 +72,22 @@ class RecordOptions(TypedDict, total=False):
     after_exchange: AfterExchange | None
 
 
+class EndpointOptions(RecordOptions, total=False):
+    """`RecordOptions`, and the path of the endpoint."""
+
+    path: str | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upstream:
     """An ASGI app that answers, and how it wants to be asked.
 
     - `app`: the ASGI app.
     - `api`: what it speaks: `"chat"`, `"responses"` or `"both"`.
-    - `profile`: how its Chat Completions differ from OpenAI's; a name, or a `Profile`.
+    - `profile`: how it differs from OpenAI; a name, or a `Profile`.
     - `model`: the name sent upstream in place of the client's; None: the client's own.
-    - `path`: the full path of its chat endpoint; None: the client's prefix + `/chat/completions`.
+    - `path`: the full path of its endpoint; None: the client's prefix + `/chat/completions` or `/responses`.
+      Where it speaks both, the path of one of them, with that ending; the other lies beside it.
     - `set`, `drop`, `rename`: top-level fields of the request body that are set, left out or renamed.
     - `headers`: request headers that are set.
     - `before_upstream`, `on_event`, `after_exchange`: hooks, see the types of the same names.
@@ -90,8 +111,29 @@ class Upstream:
     after_exchange: AfterExchange | None = None
 
     def __post_init__(self) -> None:
+        if self.api not in get_args(API):
+            raise ConfigurationError(f"api must be one of {', '.join(get_args(API))}, got {self.api!r}")
         if self.path is not None and not self.path.startswith("/"):
             raise ConfigurationError(f"path must start with '/', got {self.path!r}")
+        if self.path and self.api == "both" and not self.path.endswith(tuple(ENDPOINTS.values())):
+            raise ConfigurationError(
+                f"path must end with {' or '.join(ENDPOINTS.values())} for api='both', got {self.path!r}"
+            )
+
+    def spoken_to(self, client: WireAPI) -> WireAPI:
+        """The API in which a client of this one is served: its own, if the upstream speaks it."""
+        return client if self.api == "both" else self.api
+
+    def endpoint(self, api: WireAPI) -> str | None:
+        """The full path of the endpoint of this API; None where the client's prefix decides.
+
+        >>> Upstream.http("http://localhost:8000", api="both").endpoint("responses")
+        '/responses'
+        """
+        if self.path is None or self.api != "both":
+            return self.path
+        other = next(end for end in ENDPOINTS.values() if self.path.endswith(end))
+        return self.path.removesuffix(other) + ENDPOINTS[api]
 
     async def aclose(self) -> None:
         """Close what the app holds for the running event loop, such as its HTTP connections."""
@@ -100,43 +142,49 @@ class Upstream:
             await close()
 
     @classmethod
-    def asgi(
-        cls, app: ASGIApp, *, path: str | None = "/v1/chat/completions", **options: Unpack[RecordOptions]
-    ) -> Upstream:
+    def asgi(cls, app: ASGIApp, **options: Unpack[EndpointOptions]) -> Upstream:
         """An ASGI app in this process, called directly: no port, no connection, its own middleware and state.
 
-        `path` is the full path of the app's chat endpoint; None: the client's prefix + `/chat/completions`.
-        `options` are the record's fields. Raises ConfigurationError for an unknown profile.
+        `path` is the full path of the app's endpoint: `/v1/chat/completions` unless given, or `/v1/responses`
+        with `api="responses"`; None: the client's prefix + the same ending. `options` are the record's
+        fields. Raises ConfigurationError for an unknown profile.
         """
-        return cls(app=app, path=path, **_record(options))
+        return cls(app=app, **_record(options, prefix="/v1"))
 
     @classmethod
-    def wsgi(
-        cls, app: WSGIApp, *, path: str | None = "/v1/chat/completions", **options: Unpack[RecordOptions]
-    ) -> Upstream:
+    def wsgi(cls, app: WSGIApp, **options: Unpack[EndpointOptions]) -> Upstream:
         """A WSGI app in this process (Flask, Bottle, Django without ASGI), a thread for each request.
 
-        A generator body streams piece by piece, and is closed when the client leaves. `path` and `options`
-        are those of `asgi`.
+        A generator body streams piece by piece, and is closed when the client leaves. `options` are those of
+        `asgi`.
         """
-        return cls(app=WSGIUpstream(app), path=path, **_record(options))
+        return cls(app=WSGIUpstream(app), **_record(options, prefix="/v1"))
 
     @classmethod
     def handler(cls, function: Callable[..., Any], **options: Unpack[RecordOptions]) -> Upstream:
-        """A Python function as a model: it takes the Chat request and returns or yields the answer.
+        """A Python function as a model: it takes the request and returns or yields the answer.
 
         The function takes `request` (a dict, see `ChatRequest`) and, if it has a parameter of that name,
         `context` (`ExchangeContext`). It may be `def` or `async def` and return a str, a message or a
         completion, or be a generator that yields str, `Reasoning`, `ToolCall`, `Refusal`, `Usage`, `Finish`
         or raw Chat chunks. A function that is not async runs in a thread of its own, with the context
-        variables of the request. Raises ConfigurationError when the function wants other arguments.
+        variables of the request.
+
+        With `api="responses"` the request is a Responses request (see `ResponsesRequest`). The pieces are the
+        same, and raw dicts are Responses events, or one whole response; an answer is made of the one or of
+        the other.
+
+        Raises ConfigurationError when the function wants other arguments.
 
         >>> async def parrot(request):
         ...     yield request["messages"][-1]["content"]
         >>> Upstream.handler(parrot).profile.name
         'generic'
         """
-        return cls(app=HandlerUpstream(function), **_record(options))
+        api = options.get("api", "chat")
+        if api == "both":
+            raise ConfigurationError("a handler is given requests of one kind: api='chat' or api='responses'")
+        return cls(app=HandlerUpstream(function, api=api), **_record(options))
 
     @classmethod
     def http(
@@ -166,7 +214,8 @@ class Upstream:
     ) -> Upstream:
         """A server elsewhere, spoken to over HTTP: vLLM, llama.cpp, Ollama, DeepSeek, OpenAI, Azure, others.
 
-        `base_url`: with or without `/v1`; a URL that has a path of its own is taken as it is.
+        `base_url`: with or without `/v1`; a URL that has a path of its own is taken as it is. What the server
+        speaks is `api`: `"chat"` unless given.
 
         Credentials: `api_key`, or `api_key_env`, the environment variable that holds it. `credentials` is
         `"own"` (that key, or none), `"forward"` (the client's own, never ours) or `"forward_or_own"`. A
@@ -214,9 +263,13 @@ class Upstream:
             forward_headers=forward_headers,
             passthrough=passthrough,
         )
-        return cls(app=app, path="/chat/completions", **_record({**options, "profile": profile}))
+        return cls(app=app, **_record({**options, "profile": profile}, prefix=""))
 
 
-def _record(options: RecordOptions) -> dict[str, Any]:
-    """The record's fields of the options, the profile looked up by name."""
-    return {**options, "profile": profile_for(options.get("profile"))}
+def _record(options: RecordOptions | EndpointOptions, *, prefix: str | None = None) -> dict[str, Any]:
+    """The record's fields of the options: the profile looked up by name, the path below the prefix."""
+    record: dict[str, Any] = {**options, "profile": profile_for(options.get("profile"))}
+    if prefix is not None:
+        api = options.get("api", "chat")
+        record.setdefault("path", prefix + ENDPOINTS["responses" if api == "responses" else "chat"])
+    return record

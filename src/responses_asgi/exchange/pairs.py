@@ -1,0 +1,117 @@
+"""What differs between the APIs at this boundary, as tables: by client, by upstream, and for each pair."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+from responses_asgi.exchange.options import Options
+from responses_asgi.translate.chat_to_responses import ChatToResponses, Recall
+from responses_asgi.translate.responses_to_chat import ResponsesToChat
+from responses_asgi.translate.responses_to_responses import ResponsesToResponses
+from responses_asgi.translate.translator import Translator
+from responses_asgi.types.chat import validate_chat_request
+from responses_asgi.types.json import JSON
+from responses_asgi.types.responses import validate_request
+from responses_asgi.upstreams.upstream import Upstream, WireAPI
+
+__all__ = ["ClientSide", "MakeTranslator", "Pair", "UpstreamSide", "pair_of"]
+
+
+MakeTranslator: TypeAlias = Callable[[JSON, Upstream, Options, "Recall | None"], Translator]
+"""`(body, upstream, options, recall) -> translator`; `body` is validated."""
+
+
+class ClientSide(NamedTuple):
+    """How a client's requests are checked, and who says the `[DONE]` of its streams."""
+
+    validate: Callable[..., JSON]
+    """`(body, *, model_required) -> body`; raises InvalidRequestError."""
+
+    adds_done: Callable[[Options], bool]
+    """Whether the sink adds it; otherwise it is the translator's own last event, or there is none."""
+
+
+class UpstreamSide(NamedTuple):
+    """How a whole answer of an upstream is told from other JSON, and what it is called."""
+
+    is_answer: Callable[[JSON], bool]
+    name: str
+    lack: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One client API over one upstream API."""
+
+    client_api: WireAPI
+    client: ClientSide
+    upstream: UpstreamSide
+    translator: MakeTranslator
+
+
+CLIENTS: dict[WireAPI, ClientSide] = {
+    "responses": ClientSide(validate_request, lambda options: options.dialect == "openresponses"),
+    "chat": ClientSide(validate_chat_request, lambda options: False),
+}
+
+UPSTREAMS: dict[WireAPI, UpstreamSide] = {
+    "chat": UpstreamSide(lambda document: "choices" in document, "chat completion", "choices"),
+    "responses": UpstreamSide(lambda document: document.get("object") == "response", "response", "output"),
+}
+
+
+def _responses_to_chat(body: JSON, upstream: Upstream, options: Options, recall: Recall | None) -> Translator:
+    return ResponsesToChat(
+        body,
+        profile=upstream.profile,
+        new_id=_new_id,
+        now=_now,
+        dialect=options.dialect,
+        upstream_model=upstream.model,
+    )
+
+
+def _chat_to_responses(body: JSON, upstream: Upstream, options: Options, recall: Recall | None) -> Translator:
+    return ChatToResponses(
+        body,
+        profile=upstream.profile,
+        new_id=_new_id,
+        now=_now,
+        recall=recall,
+        reasoning_field=options.reasoning_field,
+        upstream_model=upstream.model,
+    )
+
+
+def _responses_to_responses(
+    body: JSON, upstream: Upstream, options: Options, recall: Recall | None
+) -> Translator:
+    return ResponsesToResponses(
+        body, new_id=_new_id, now=_now, dialect=options.dialect, upstream_model=upstream.model
+    )
+
+
+# Chat over Chat has no translator: see `exchange.edited`.
+_TRANSLATORS: dict[tuple[WireAPI, WireAPI], MakeTranslator] = {
+    ("responses", "chat"): _responses_to_chat,
+    ("chat", "responses"): _chat_to_responses,
+    ("responses", "responses"): _responses_to_responses,
+}
+
+
+def pair_of(client: WireAPI, upstream: Upstream) -> Pair:
+    """The pair of this client API and what this upstream speaks, which is the client's own if it can."""
+    spoken = upstream.spoken_to(client)
+    return Pair(client, CLIENTS[client], UPSTREAMS[spoken], _TRANSLATORS[client, spoken])
+
+
+def _new_id(prefix: str) -> str:
+    return prefix + secrets.token_hex(16)
+
+
+def _now() -> int:
+    return int(time.time())

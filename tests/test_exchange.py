@@ -247,10 +247,26 @@ async def test_whole_answer_to_a_client_that_asked_for_a_stream_becomes_events()
     assert exchange.types[-1] == "completed"
 
 
-async def test_folded_stream_that_failed_is_an_http_error() -> None:
-    exchange = await ask(playing(*HELLO[:2]), stream=False)
+async def test_folded_stream_that_failed_before_it_said_anything_is_an_http_error() -> None:
+    exchange = await ask(playing(data(chunk(""))), stream=False)
     assert exchange.status == 502
     assert "cut off" in exchange.error["message"]
+
+
+@pytest.mark.parametrize(
+    "app",
+    [
+        playing(*HELLO[:2]),
+        playing(*HELLO[:2], data({"error": {"message": "cut off"}})),
+        whole({**completion(), "error": {"message": "cut off"}}),
+    ],
+    ids=["cut stream", "error chunk", "error beside the answer"],
+)
+async def test_what_was_said_before_a_failure_is_not_lost(app: ASGIApp) -> None:
+    exchange = await ask(app, stream=False)
+    assert (exchange.status, exchange.json["status"]) == (200, "failed")
+    assert "cut off" in exchange.json["error"]["message"]
+    assert exchange.json["output"][0]["content"][0]["text"] == "Hello"
 
 
 @pytest.mark.parametrize("stream", [True, False])

@@ -51,7 +51,6 @@ class Answer:
         self._on_event = on_event
         self._on_success = on_success
         self._begun = False
-        self._given_whole = False
         self._open = set(range(translator.calls))
         self._loss_headers = _loss_headers(translator) if options.loss_header else []
         self._sink: Sink = (
@@ -107,7 +106,6 @@ class Answer:
         """The upstream answered with one document: nothing is told before it is known to be good."""
         if not self._begun:
             self._headers(headers)
-        self._given_whole = True
         await self.feed([document], call=call, last=True, marker=True)
 
     async def fail(self, error: APIError, headers: Sequence[Header] | None = None) -> None:
@@ -117,7 +115,6 @@ class Answer:
         if headers is not None:
             self._headers(headers)
         opening = [] if self._begun else self._start()
-        self._given_whole = False
         await self._end(opening + self.translator.fail(error), error)
 
     def abandon(self, error: APIError) -> None:
@@ -148,12 +145,17 @@ class Answer:
         self._sink.headers = _exposing(headers) + self._loss_headers if self._loss_headers else list(headers)
 
     async def _end(self, events: list[Event], error: APIError | None = None) -> None:
-        """Close the answer: before the first byte a failure is an HTTP status, afterwards an event."""
+        """Close the answer: before the first byte a failure is an HTTP status, afterwards an event.
+
+        A failure that the upstream's own answer told, after content, stays inside the response: as an HTTP
+        status it would lose the content. `error` is one that came from elsewhere.
+        """
         self.closed = True
         failure = error or self.translator.failure
         if failure is None and self._on_success:
             self._on_success()
-        if failure and not (self._sink.started or self._says_something()):
+        told_inside = self._sink.started or (error is None and self.translator.snapshot().get("output"))
+        if failure and not told_inside:
             self._sink.stop()
             self._mark_first_byte()
             await send_error(self._send, failure, headers=self._sink.headers)
@@ -164,10 +166,6 @@ class Answer:
         self.ended = time.perf_counter()
         if self._on_event:
             self._show(self._on_event, events)
-
-    def _says_something(self) -> bool:
-        """Whether a failed answer has content beside the error of its document, lost in an HTTP error."""
-        return self._given_whole and bool(self.translator.snapshot().get("output"))
 
     async def _tell(self, events: list[Event]) -> None:
         await self._sink.write(events)

@@ -15,7 +15,11 @@ from responses_asgi.errors import APIError, InvalidRequestError, error_from_payl
             400,
             ("no", 400, "t", "p", "c"),
         ),
-        ({"error": {"message": "no", "code": 429}}, 429, ("no", 429, "rate_limit_error", None, "429")),
+        (
+            {"error": {"message": "no", "code": 429}},
+            429,
+            ("no", 429, "rate_limit_error", None, "rate_limit_exceeded"),
+        ),
         ({"error": "bad key"}, 401, ("bad key", 401, "authentication_error", None, "invalid_api_key")),
         (
             {"detail": "Unauthorized"},
@@ -35,12 +39,12 @@ from responses_asgi.errors import APIError, InvalidRequestError, error_from_payl
         (
             {"object": "error", "message": "too long", "type": "BadRequestError", "code": 400},
             400,
-            ("too long", 400, "BadRequestError", None, "400"),
+            ("too long", 400, "BadRequestError", None, None),
         ),
         (
             "<html>Bad Gateway</html>",
             502,
-            ("<html>Bad Gateway</html>", 502, "server_error", None, "bad_gateway"),
+            ("<html>Bad Gateway</html>", 502, "server_error", None, "server_error"),
         ),
         (
             None,
@@ -52,15 +56,23 @@ from responses_asgi.errors import APIError, InvalidRequestError, error_from_payl
             599,
             ("The upstream failed without a message (HTTP 599).", 599, "server_error", None, "server_error"),
         ),
-        ({"error": {"message": "m", "code": 503}}, None, ("m", 503, "server_error", None, "503")),
-        ({"error": {"message": "m", "code": "429"}}, None, ("m", 429, "rate_limit_error", None, "429")),
+        (
+            {"error": {"message": "m", "code": 503}},
+            None,
+            ("m", 503, "server_error", None, "server_is_overloaded"),
+        ),
+        (
+            {"error": {"message": "m", "code": "429"}},
+            None,
+            ("m", 429, "rate_limit_error", None, "rate_limit_exceeded"),
+        ),
         (
             {"error": {"message": "m", "type": "invalid_request_error"}},
             None,
             ("m", 400, "invalid_request_error", None, None),
         ),
-        ({"error": {"message": "m", "type": "mystery"}}, None, ("m", 502, "mystery", None, "bad_gateway")),
-        ({"type": "error", "message": "m"}, None, ("m", 502, "server_error", None, "bad_gateway")),
+        ({"error": {"message": "m", "type": "mystery"}}, None, ("m", 502, "mystery", None, "server_error")),
+        ({"type": "error", "message": "m"}, None, ("m", 502, "server_error", None, "server_error")),
         (
             {"error": {"message": {"error": {"message": "deep"}}}},
             500,

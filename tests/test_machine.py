@@ -381,6 +381,116 @@ def test_the_model_is_the_upstreams_unless_it_was_renamed() -> None:
     assert translator(upstream_model="other").request()["model"] == "other"
 
 
+@pytest.mark.parametrize("index", [1, "0", "first"])
+def test_the_first_index_seen_is_the_choice(index: Any) -> None:
+    chunks = [{"choices": [{"index": index, "delta": {"content": text}}]} for text in ("a", "b")]
+    assert (
+        answer([*chunks, {"choices": [{"index": index, "delta": {}, "finish_reason": "stop"}]}]).text == "ab"
+    )
+
+
+def test_a_completion_text_is_read_as_content() -> None:
+    chunks = [{"choices": [{"index": 0, "text": text}]} for text in ("a", "b")]
+    assert answer([*chunks, {"choices": [{"text": "", "finish_reason": "stop"}]}]).text == "ab"
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "status"),
+    [("null", "stop", "completed"), ("not_finished", None, "failed"), ("odd", "length", "incomplete")],
+)
+def test_a_placeholder_in_every_chunk_is_no_end(first: str, last: str | None, status: str) -> None:
+    chunks = [delta({"content": "a"}, finish=first), delta({"content": "b"}, finish=first)]
+    result = answer([*chunks, *([delta(finish=last)] if last else [])], marker=False)
+    assert result.response["status"] == status
+    assert result.text == "ab"
+
+
+def test_an_unknown_reason_is_forgotten_when_more_is_said() -> None:
+    chunks = [delta({"content": "a"}, finish="odd"), delta({"content": "b"})]
+    assert answer(chunks).response["status"] == "failed"
+
+
+def test_usage_inside_the_choice() -> None:
+    inside = delta(finish="stop", usage=USAGE)
+    assert answer([delta({"content": "a"}), inside]).response["usage"]["total_tokens"] == 5
+    both = inside | {"usage": {"prompt_tokens": 1, "completion_tokens": 1}}
+    assert answer([delta({"content": "a"}), both, delta(usage=USAGE)]).response["usage"]["total_tokens"] == 2
+
+
+def test_usage_without_figures_is_reported() -> None:
+    result = answer([delta({"content": "a"}), STOP | {"usage": [1]}])
+    assert result.response["usage"] is None
+    assert [loss.path for loss in result.losses] == ["usage"]
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        {"errors": [{"message": "overloaded"}]},
+        {"error_code": 17, "error_msg": "overloaded"},
+        {"code": 500, "message": "overloaded"},
+        {"detail": "overloaded"},
+        {"base_resp": {"status_code": 1, "status_msg": "overloaded"}, "choices": None},
+        {"fault": {"faultstring": "overloaded"}},
+    ],
+)
+def test_error_documents_of_many_shapes(chunk: Any) -> None:
+    assert answer([chunk]).response["error"]["message"] == "overloaded"
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"reasoning_text": "hmm"}, "hmm"),
+        ({"thinking": "hmm"}, "hmm"),
+        ({"reasoning": {"content": "hmm"}}, "hmm"),
+        ({"reasoning_content": ["h", {"text": "mm"}, 5]}, "hmm"),
+        ({"thinking_blocks": [{"type": "thinking", "thinking": "hmm", "signature": "s"}, 7]}, "hmm"),
+        ({"reasoning_content": "hmm", "thinking_blocks": [{"type": "thinking", "thinking": "hmm"}]}, "hmm"),
+        ({"content": [{"type": "reasoning", "text": "hmm"}]}, "hmm"),
+        ({"reasoning": 5}, ""),
+    ],
+)
+def test_reasoning_of_further_servers(fields: Any, expected: str) -> None:
+    assert answer([delta(fields), STOP]).reasoning == expected
+
+
+def test_a_reasoning_part_may_hold_a_summary() -> None:
+    part = {"type": "reasoning", "summary": [{"type": "summary_text", "text": "brief"}]}
+    assert answer([whole({"content": [part, {"type": "text", "text": "a"}]})]).summary == "brief"
+
+
+def test_opaque_reasoning_is_kept() -> None:
+    [item] = answer([delta({"reasoning_text": "hmm", "reasoning_opaque": "sealed"}), STOP]).items("reasoning")
+    assert open_details(item["encrypted_content"]) == [{"type": "reasoning.opaque", "data": "sealed"}]
+
+
+def test_reasoning_that_moves_to_another_field_is_reported() -> None:
+    both = delta({"reasoning": "a", "reasoning_content": "a"})
+    assert not answer([both, both, STOP]).losses
+    moved = answer([delta({"reasoning": "a"}), delta({"reasoning_content": "b"}), STOP])
+    assert moved.reasoning == "a"
+    assert [loss.path for loss in moved.losses] == ["choices[0].delta.reasoning"]
+
+
+@pytest.mark.parametrize("logprobs", [[1], {"content": ["x"]}, {"content": 5}, "x"])
+def test_odd_log_probabilities_do_not_cost_the_text(logprobs: Any) -> None:
+    assert answer([delta({"content": "a"}, logprobs=logprobs), STOP]).text == "a"
+
+
+def test_odd_annotations_do_not_cost_the_text() -> None:
+    result = answer([delta({"content": "a", "annotations": ["https://a.test"]}), STOP])
+    assert result.text == "a"
+    assert [loss.path for loss in result.losses] == ["choices[0].message.annotations"]
+
+
+@pytest.mark.parametrize("field", ["content", "reasoning", "refusal"])
+def test_a_character_in_two_halves_is_said_whole(field: str) -> None:
+    result = answer([delta({field: "a\ud83d"}), delta({field: "\ude00"}), delta({field: "b\ud83d"}), STOP])
+    said = "".join(event["delta"] for event in result.events if event["type"].endswith(".delta"))
+    assert said == "a\U0001f600b\ud83d"
+
+
 # Nothing an upstream sends breaks the stream
 
 json_values = st.recursive(

@@ -101,6 +101,64 @@ TOOLS = {"tools": [{"type": "function", "name": name} for name in ("get", "get_w
             id="legacy function_call",
         ),
         pytest.param(
+            [calls(call(0, "a", "now", "")), delta({"content": " "}), calls(call(0, arguments='{"x":1}'))],
+            [("now", '{"x":1}')],
+            id="text between name and arguments",
+        ),
+        pytest.param(
+            [
+                calls(call(0, "a", "now", "")),
+                calls(call(0, "b", arguments='{"x":')),
+                calls(call(0, "c", arguments="1}")),
+            ],
+            [("now", '{"x":1}')],
+            id="an id of its own for every fragment",
+        ),
+        pytest.param(
+            [calls(call(0, "a", "now", '{"x":')), calls(call(0, "b", "now", "1}"))],
+            [("now", '{"x":1}')],
+            id="an id of its own and the name on every fragment",
+        ),
+        pytest.param(
+            [
+                calls(call(0, name="now", arguments='{"x":1}')),
+                calls(call(0, name="get", arguments='{"y":1}')),
+            ],
+            [("now", '{"x":1}'), ("get", '{"y":1}')],
+            id="one index and no ids for all calls",
+        ),
+        pytest.param(
+            [
+                calls(call(0, name="now", arguments='{"x":1}')),
+                calls(call(0, name="now", arguments='{"y":1}')),
+            ],
+            [("now", '{"x":1}'), ("now", '{"y":1}')],
+            id="one index and no ids for all calls of one tool",
+        ),
+        pytest.param(
+            [whole({"tool_calls": [{"id": "a", "name": "now", "arguments": {"x": 1}}]}, None)],
+            [("now", '{"x":1}')],
+            id="whole: name and arguments on the call itself",
+        ),
+        pytest.param(
+            [
+                whole(
+                    {
+                        "tool_calls": [call(0, "a", "now", "{}")],
+                        "function_call": {"name": "now", "arguments": "{}"},
+                    },
+                    None,
+                )
+            ],
+            [("now", "{}")],
+            id="whole: function_call repeats the tool call",
+        ),
+        pytest.param(
+            [calls(call(0, "a", "now", '{"x":"\ud83d')), calls(call(0, arguments='\ude00"}'))],
+            [("now", '{"x":"\U0001f600"}')],
+            id="a character in two halves",
+        ),
+        pytest.param(
             [whole({"tool_calls": [call(0, "a", "now", "{}"), call(0, "b", "get", "{}")]}, None)],
             [("now", "{}"), ("get", "{}")],
             id="whole: every entry is a call",
@@ -207,7 +265,9 @@ def test_custom_tool_calls() -> None:
     assert "custom_tool_call_input.done" in result.types
 
 
-@pytest.mark.parametrize("fragments", [["text"], [call(0, "a", arguments="{}")], [call(0, "a")]])
+@pytest.mark.parametrize(
+    "fragments", [["text"], [call(0, "a", arguments="{}")], [call(0, "a")], [{"index": 0, "note": "odd"}]]
+)
 def test_what_is_no_call_is_never_shown_as_one(fragments: list[Any]) -> None:
     result = answer([delta({"tool_calls": fragments}), STOP])
     assert result.calls == []

@@ -21,6 +21,7 @@ __all__ = [
     "ResponsesASGIError",
     "UpstreamError",
     "error_from_payload",
+    "is_error",
 ]
 
 # HTTP status -> (error type, error code) when an upstream names neither. Both OpenAI SDKs choose their
@@ -31,15 +32,15 @@ STATUS_ERRORS: dict[int, tuple[str, str | None]] = {
     402: ("insufficient_quota", "insufficient_quota"),
     403: ("permission_error", "permission_denied"),
     404: ("invalid_request_error", "not_found"),
-    408: ("timeout_error", "timeout"),
+    408: ("server_error", "server_error"),
     409: ("invalid_request_error", "conflict"),
     413: ("invalid_request_error", "request_too_large"),
     422: ("invalid_request_error", None),
     429: ("rate_limit_error", "rate_limit_exceeded"),
     500: ("server_error", "server_error"),
-    502: ("server_error", "bad_gateway"),
+    502: ("server_error", "server_error"),
     503: ("server_error", "server_is_overloaded"),
-    504: ("timeout_error", "timeout"),
+    504: ("server_error", "server_error"),
 }
 
 # Error type or code -> HTTP status, for errors that arrive in a body with HTTP 200.
@@ -64,7 +65,22 @@ ERROR_STATUSES: dict[str, int] = {
 # A client that sees a text longer than this has been sent a web page, not an error message.
 MAX_MESSAGE_CHARS = 4_000
 
-_KNOWN_KEYS = frozenset({"message", "type", "param", "code", "error", "detail", "msg"})
+# Where servers put the sentence of an error, by preference: OpenAI, FastAPI, Cloudflare and watsonx, Baidu,
+# MiniMax, and API gateways.
+_MESSAGE_KEYS = (
+    "message",
+    "error",
+    "detail",
+    "msg",
+    "errors",
+    "error_msg",
+    "errorMessage",
+    "base_resp",
+    "status_msg",
+    "fault",
+    "faultstring",
+)
+_KNOWN_KEYS = frozenset({"type", "param", "code", *_MESSAGE_KEYS})
 
 
 class ResponsesASGIError(Exception):
@@ -176,6 +192,9 @@ def error_from_payload(
     kind, code, param = error.get("type"), error.get("code"), error.get("param")
     if status is None:
         status = _status_of(code, error.get("status"), kind)
+    if str(code).isdecimal() and 100 <= int(code) <= 599:
+        # It repeats the HTTP status; clients know the status's own name.
+        code = None
     return UpstreamError(
         message[:MAX_MESSAGE_CHARS],
         status=status,
@@ -185,6 +204,15 @@ def error_from_payload(
         headers=headers,
         extra={k: v for k, v in error.items() if k not in _KNOWN_KEYS} if error is inner else None,
     )
+
+
+def is_error(payload: Mapping[str, Any]) -> bool:
+    """Whether a JSON document that holds no answer says what went wrong, in any of the shapes servers use.
+
+    >>> is_error({"base_resp": {"status_code": 1002, "status_msg": "rate limit"}}), is_error({"type": "ping"})
+    (True, False)
+    """
+    return "error" in (payload.get("object"), payload.get("type")) or bool(_message(payload))
 
 
 def _status_of(*hints: object) -> int:
@@ -206,7 +234,7 @@ def _message(payload: object) -> str:
     if isinstance(payload, list):
         return "; ".join(filter(None, map(_message, payload)))
     if isinstance(payload, dict):
-        for key in ("message", "error", "detail", "msg"):
+        for key in _MESSAGE_KEYS:
             found = _message(payload.get(key))
             if found:
                 where = payload.get("loc")

@@ -35,13 +35,27 @@ FINISH_REASONS: dict[str, Ending] = {
     "max_tokens": LENGTH,
     "model_length": LENGTH,  # Mistral
     "model_context_window_exceeded": LENGTH,
+    "max_output_tokens": LENGTH,
+    "token_limit": LENGTH,  # watsonx
     "safety": FILTERED,  # Gemini
+    "recitation": FILTERED,  # Gemini
+    "prohibited_content": FILTERED,  # Gemini
+    "guardrail_intervened": FILTERED,  # Bedrock
+    "error_toxic": FILTERED,  # Cohere
     "sensitive": FILTERED,  # Z.ai
     "error": FAILED,
+    "error_limit": FAILED,  # Cohere
     "network_error": FAILED,  # Z.ai
     "insufficient_system_resource": FAILED,  # DeepSeek
+    "malformed_function_call": FAILED,  # Gemini
     "abort": FAILED,  # vLLM, SGLang
+    "cancelled": FAILED,
+    "timeout": FAILED,
+    "time_limit": FAILED,  # watsonx
 }
+
+# What some servers write into every chunk before the last one; it is no reason.
+NO_REASON = frozenset({"", "null", "none", "not_finished"})
 
 
 def ending_of(finish_reason: str) -> Ending | None:
@@ -70,6 +84,5 @@ def finish_reason_of(ending: Ending, *, calls: bool) -> str | None:
     >>> finish_reason_of(Ending("completed"), calls=True)
     'tool_calls'
     """
-    if ending.status == "incomplete":
-        return INCOMPLETE_REASONS.get(ending.reason or "")
-    return "tool_calls" if calls else "stop"
+    reason = INCOMPLETE_REASONS.get(ending.reason or "") if ending.status == "incomplete" else "stop"
+    return "tool_calls" if calls and reason == "stop" else reason

@@ -14,6 +14,21 @@ from responses_asgi.types.json import JSON, dumps
 __all__ = ["CallItem", "MessageItem", "ReasoningItem"]
 
 
+# The first halves of UTF-16 pairs: some servers cut a character in two and escape each half on its own.
+HALVES = frozenset(map(chr, range(0xD800, 0xDC00)))
+
+
+def whole_characters(text: str) -> tuple[str, str]:
+    """The text with its UTF-16 pairs joined, and half a character at its end that waits for the other half.
+
+    >>> whole_characters("a\ud83d\ude00b\ud83d") == ("a\U0001f600b", "\ud83d")
+    True
+    """
+    half = text[-1:] if text[-1:] in HALVES else ""
+    text = text[: len(text) - len(half)]
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass"), half
+
+
 class PartKind(NamedTuple):
     """How one kind of text part is said."""
 
@@ -90,6 +105,7 @@ class OpenPart:
         self._writer = writer
         self._place = place
         self._pieces: list[str] = []
+        self._half = ""
         self._annotations: list[JSON] = []
         self._logprobs: list[JSON] = []
         self._delta = kind.events + ".delta"
@@ -100,11 +116,16 @@ class OpenPart:
         )
 
     def say(self, text: str) -> None:
+        if self._half or text[-1] in HALVES:
+            text, self._half = whole_characters(self._half + text)
+            if not text:
+                return
         self._pieces.append(text)
         self._writer.say_delta(self._delta, self._head, text, self._tail)
 
     def say_scored(self, text: str, logprobs: list[JSON]) -> None:
         """A text delta with its log probabilities."""
+        text, self._half = whole_characters(self._half + text)
         self._pieces.append(text)
         self._logprobs += logprobs
         self._writer.say(self._delta, {**self._place, "delta": text, "logprobs": logprobs})
@@ -119,6 +140,9 @@ class OpenPart:
 
     def close(self) -> JSON:
         """Say that text and part are done; returns the finished part."""
+        if self._half:
+            self._pieces.append(self._half)
+            self._writer.say_delta(self._delta, self._head, self._half, self._tail)
         kind, text = self.kind, "".join(self._pieces)
         part: JSON = {"type": kind.part, kind.field: text}
         tail: JSON = {}
@@ -230,6 +254,7 @@ class CallItem:
         self._writer = writer
         self._kind = kind
         self._pieces: list[str] = []
+        self._half = ""
         self._item: JSON = {
             "id": writer.new_id(kind.prefix),
             "type": kind.type,
@@ -243,6 +268,10 @@ class CallItem:
         self._head = dumps({"type": self._delta, **self._place})[:-1] + b',"delta":'
 
     def say(self, fragment: str) -> None:
+        if self._half or fragment[-1] in HALVES:
+            fragment, self._half = whole_characters(self._half + fragment)
+            if not fragment:
+                return
         self._pieces.append(fragment)
         self._writer.say_delta(self._delta, self._head, fragment, b',"sequence_number":')
 
@@ -254,6 +283,9 @@ class CallItem:
     def close(self, status: str, extra: JSON) -> None:
         """Finish the call; `extra` holds the upstream's further fields of it, to be given back next turn."""
         kind = self._kind
+        if self._half:
+            self._pieces.append(self._half)
+            self._writer.say_delta(self._delta, self._head, self._half, b',"sequence_number":')
         if not self._pieces and kind.empty and status == "completed":
             self.say(kind.empty)
         done: JSON = {**self._place, kind.field: self.arguments}

@@ -13,23 +13,20 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
-from responses_asgi.errors import APIError, UpstreamError, error_from_payload
+from responses_asgi.errors import APIError, UpstreamError, error_from_payload, is_error
 from responses_asgi.loss import Losses
 from responses_asgi.profiles import Profile
 from responses_asgi.translate.answer_fields import carry_fields
 from responses_asgi.translate.chat_parts import (
     ANNOTATIONS,
-    ENCRYPTED_KEYS,
     flat_annotation,
-    join_details,
     part_logprobs,
-    thinking_text,
 )
-from responses_asgi.translate.finish_reasons import COMPLETED, FAILED, Ending, ending_of
+from responses_asgi.translate.finish_reasons import COMPLETED, FAILED, NO_REASON, Ending, ending_of
 from responses_asgi.translate.open_items import MessageItem, ReasoningItem
-from responses_asgi.translate.reasoning import seal_details
+from responses_asgi.translate.reasoning_reader import REASONING_FIELDS, ReasoningReader, Thought
 from responses_asgi.translate.response_writer import ResponseWriter
-from responses_asgi.translate.think_tags import ThinkTags
+from responses_asgi.translate.think_tags import Kind, ThinkTags
 from responses_asgi.translate.tool_calls import ToolCalls
 from responses_asgi.translate.usage import responses_usage
 from responses_asgi.types.events import Event
@@ -40,7 +37,7 @@ __all__ = ["ResponsesStream"]
 # Fields of a chunk that the hot path reads or that say nothing; any other field is looked at one by one.
 _USUAL = frozenset({"id", "object", "created", "model", "choices", "usage"})
 # Fields of a choice that are read; others are the server's own and are reported once.
-_CHOICE = frozenset({"index", "delta", "message", "finish_reason", "logprobs", "error"})
+_CHOICE = frozenset({"index", "delta", "message", "text", "finish_reason", "logprobs", "error", "usage"})
 
 
 class ResponsesStream:
@@ -63,11 +60,14 @@ class ResponsesStream:
         self._calls = ToolCalls(writer, losses, names=tool_names, used_ids=used_call_ids)
         self._item: MessageItem | ReasoningItem | None = None
         self._tags = ThinkTags() if profile.think_tags else None
-        self._reasoning_source: str | None = None
-        self._details: list[JSON] = []
+        self._reasoning = ReasoningReader(losses)
         self._annotations: list[JSON] = []
         self._logprobs: list[JSON] = []
         self._ending: Ending | None = None
+        self._is_guess = False
+        self._guessed: object = None
+        self._index: object = None
+        self._odd_usage = False
         self._cut = "The upstream's answer ended without a finish_reason: it was cut off."
         self._streamed = False
         self._answered = False
@@ -77,14 +77,12 @@ class ResponsesStream:
         self._rest: JSON = {}
         # Field of a delta -> its rank there (a whole message holds them all, in any order), type and reader.
         self._fields: dict[str, tuple[int, type, Callable[[Any], None]]] = {
-            "reasoning_details": (0, list, self._reasoning_details),
-            "reasoning_content": (1, str, lambda text: self._reasoning("reasoning_content", text)),
-            "reasoning": (2, str, lambda text: self._reasoning("reasoning", text)),
-            "content": (3, object, self._content),
-            "refusal": (4, str, self._refusal),
-            "annotations": (5, list, self._annotate),
-            "tool_calls": (6, list, self._tool_calls),
-            "function_call": (7, dict, self._function_call),
+            **{name: (rank, object, self._thinks(name)) for rank, name in enumerate(REASONING_FIELDS)},
+            "content": (10, object, self._content),
+            "refusal": (11, str, self._refusal),
+            "annotations": (12, list, self._annotate),
+            "tool_calls": (13, list, self._tool_calls),
+            "function_call": (14, dict, self._function_call),
         }
 
     def feed(self, chunk: JSON) -> list[Event]:
@@ -139,20 +137,25 @@ class ResponsesStream:
     # One choice of one chunk
 
     def _choice(self, choice: JSON) -> None:
-        if choice.get("index"):
-            self._losses.report(f"choices[{choice['index']}]", "dropped", "a response holds one choice")
-            return
+        index = choice.get("index")
+        if index != self._index and index is not None:
+            if self._index is not None:
+                self._losses.report(f"choices[{index}]", "dropped", "a response holds one choice")
+                return
+            self._index = index
         delta = choice.get("delta")
         if not self._streamed:
             delta = self._delta_or_message(choice)
         if choice.get("logprobs"):
-            self._score(_object(choice["logprobs"], "choices[0].logprobs"))
+            self._score(choice["logprobs"])
         if delta:
             self._delta(_object(delta, "choices[0].delta"))
         if choice.get("finish_reason"):
             self._finish_reason(choice["finish_reason"])
         if choice.get("error"):
             self.failure = error_from_payload(choice)
+        if choice.get("usage") and not self._writer.response["usage"]:
+            self._usage(choice["usage"])
         if not choice.keys() <= _CHOICE:
             for name in choice.keys() - _CHOICE:
                 if choice[name] is not None:
@@ -160,41 +163,49 @@ class ResponsesStream:
 
     def _delta_or_message(self, choice: JSON) -> JSON | None:
         """What the choice says. Some servers put both: the whole text so far beside each delta, or an empty
-        delta beside the whole message. Once a delta has said something, messages are repetitions."""
+        delta beside the whole message. Once a delta has said something, messages are repetitions. A `text`
+        is what the completions API before Chat had in place of both."""
         delta = _object(choice.get("delta") or {}, "choices[0].delta")
         message = choice.get("message")
         self._streamed = any(delta[name] and name != "role" for name in delta)
         self._whole = self._whole_seen = not self._streamed and message is not None
-        return _object(message, "choices[0].message") if self._whole else delta
+        if self._whole:
+            return _object(message, "choices[0].message")
+        return {"content": choice["text"]} if choice.get("text") and not delta else delta
 
     def _delta(self, delta: JSON) -> None:
+        if self._is_guess:
+            self._ending, self._is_guess = None, False
         if len(delta) == 1 and delta.get("content"):
             self._content(delta["content"])
             return
         said = [name for name in delta if delta[name] and name != "role"]
         if len(said) > 1:
-            said.sort(key=lambda name: self._fields[name][0] if name in self._fields else 9)
+            said.sort(key=lambda name: self._fields[name][0] if name in self._fields else 99)
         for name in said:
             known = self._fields.get(name)
             if known and isinstance(delta[name], known[1]):
                 known[2](delta[name])
             else:
-                self._losses.report(f"choices[0].delta.{name}", "dropped", "no counterpart in a response")
+                where = "message" if self._whole else "delta"
+                self._losses.report(f"choices[0].{where}.{name}", "dropped", "no counterpart in a response")
+        self._reasoning.end_delta()
 
     def _finish_reason(self, reason: object) -> None:
+        if str(reason).lower() in NO_REASON:
+            return
         ending = ending_of(str(reason))
-        if ending is None:
-            self._losses.report(
-                "choices[0].finish_reason", "dropped", f"{reason!r} is unknown, taken as stop"
-            )
-            ending = COMPLETED
+        if ending is None and self._ending is None:
+            # Nobody knows it. It stands for the end only as long as nothing is said after it.
+            self._ending, self._is_guess, self._guessed = COMPLETED, True, reason
+        elif ending is not None and (self._ending is None or self._ending is COMPLETED):
+            self._ending, self._is_guess = ending, False
         if ending is FAILED:
             self._cut = f"The upstream ended the answer with finish_reason {reason!r}."
-        if self._ending is None or self._ending is COMPLETED:
-            self._ending = ending
 
     def _unusual(self, chunk: JSON) -> None:
-        if chunk.get("error") or chunk.get("object") == "error" or chunk.get("type") == "error":
+        silent = not (chunk.get("choices") or chunk.get("usage"))
+        if chunk.get("error") or (silent and is_error(chunk)):
             self.failure = error_from_payload(chunk)
             return
         vendor = chunk.get("x_groq")
@@ -204,7 +215,11 @@ class ResponsesStream:
         carry_fields(chunk, response=writer.response, extras=writer.extras, losses=self._losses)
 
     def _usage(self, usage: object) -> None:
-        self._writer.response["usage"] = responses_usage(usage) or self._writer.response["usage"]
+        figures = responses_usage(usage)
+        if figures:
+            self._writer.response["usage"] = figures
+        elif usage:
+            self._odd_usage = True
 
     # The fields of a delta or message
 
@@ -222,8 +237,8 @@ class ResponsesStream:
             self._say(dumps(content).decode())
 
     def _part(self, part: object) -> None:
-        if isinstance(part, dict) and part.get("type") == "thinking":
-            self._thinking(part)
+        if isinstance(part, dict) and part.get("type") in ("thinking", "reasoning"):
+            self._think(self._reasoning.part(part))
         elif isinstance(part, dict) and isinstance(part.get("text"), str):
             self._content(part["text"])
         elif isinstance(part, str):
@@ -233,13 +248,16 @@ class ResponsesStream:
             self._losses.report("choices[0].message.content", "dropped", f"a part of unknown type {kind!r}")
 
     def _tagged(self, tags: ThinkTags, text: str) -> None:
-        for kind, piece in tags.feed(text):
-            if kind == "reasoning":
-                self._reasoning("think tags", piece)
-            else:
-                self._say(piece)
+        self._split(tags.feed(text))
         if tags.settled:
             self._tags = None
+
+    def _split(self, pieces: list[tuple[Kind, str]]) -> None:
+        for kind, piece in pieces:
+            if kind == "reasoning":
+                self._think(self._reasoning.say("think tags", "text", piece))
+            else:
+                self._say(piece)
 
     def _say(self, text: str) -> None:
         if not text:
@@ -262,9 +280,9 @@ class ResponsesStream:
         if not (isinstance(message, MessageItem) and message.takes_annotations):
             self._annotations += annotations
             return
-        for annotation in _objects(annotations, "choices[0].delta.annotations"):
-            flat, missing = flat_annotation(annotation)
-            path = "choices[0].message.annotations"
+        path = "choices[0].message.annotations"
+        for annotation in annotations:
+            flat, missing = flat_annotation(annotation) if isinstance(annotation, dict) else ({}, [])
             if flat.get("type") not in ANNOTATIONS[self._writer.dialect]:
                 self._losses.report(path, "dropped", f"a response has no annotation {flat.get('type')!r}")
                 continue
@@ -272,35 +290,23 @@ class ResponsesStream:
                 self._losses.report(path, "emulated", f"filled in: {', '.join(missing)}")
             message.annotate(flat)
 
-    def _score(self, logprobs: JSON) -> None:
-        if logprobs.get("content"):
-            self._logprobs += part_logprobs(_objects(logprobs["content"], "choices[0].logprobs.content"))
-        for name in logprobs.keys() - {"content"}:
-            if logprobs[name]:
-                self._losses.report(f"choices[0].logprobs.{name}", "dropped", "no counterpart in a response")
+    def _score(self, logprobs: object) -> None:
+        found = logprobs if isinstance(logprobs, dict) else {"": logprobs}
+        entries = found.get("content")
+        if isinstance(entries, list):
+            self._logprobs += part_logprobs([entry for entry in entries if isinstance(entry, dict)])
+        for name in found:
+            if found[name] and not (name == "content" and isinstance(entries, list)):
+                path = f"choices[0].logprobs.{name}".rstrip(".")
+                self._losses.report(path, "dropped", "no counterpart in a response")
 
-    def _reasoning(self, source: str, text: str) -> None:
-        if self._is_source(source):
-            self._thought().text(text)
+    def _thinks(self, field: str) -> Callable[[object], None]:
+        return lambda value: self._think(self._reasoning.read(field, value))
 
-    def _reasoning_details(self, details: list[JSON]) -> None:
-        for entry in _objects(details, "choices[0].delta.reasoning_details"):
-            self._details.append(entry)
-            name = "summary" if entry.get("type") == "reasoning.summary" else "text"
-            text = entry.get(name)
-            if text and isinstance(text, str) and self._is_source("reasoning_details"):
-                thought = self._thought()
-                (thought.summary if name == "summary" else thought.text)(text)
-
-    def _thinking(self, part: JSON) -> None:
-        text = thinking_text(part)
-        if text and self._is_source("thinking"):
-            self._thought().text(text)
-        self._details.append({"type": "thinking", "text": text, "signature": part.get("signature")})
-
-    def _is_source(self, source: str) -> bool:
-        self._reasoning_source = self._reasoning_source or source
-        return self._reasoning_source == source
+    def _think(self, thoughts: Iterable[Thought]) -> None:
+        for kind, text in thoughts:
+            thought = self._thought()
+            (thought.summary if kind == "summary" else thought.text)(text)
 
     def _tool_calls(self, fragments: list[object]) -> None:
         self._close_item()
@@ -332,15 +338,11 @@ class ResponsesStream:
 
     def _close_item(self, status: str = "completed") -> None:
         item, self._item = self._item, None
-        if isinstance(item, ReasoningItem) and self._is_encrypted():
-            item.encrypt(seal_details(join_details(self._details)))
-            self._details = []
         if item:
             self._answered = True
+            if isinstance(item, ReasoningItem) and (token := self._reasoning.sealed()):
+                item.encrypt(token)
             item.close(status)
-
-    def _is_encrypted(self) -> bool:
-        return any(entry.get(key) for entry in self._details for key in ENCRYPTED_KEYS)
 
     # The end
 
@@ -354,12 +356,14 @@ class ResponsesStream:
         return FAILED
 
     def _flush(self) -> None:
-        for kind, piece in self._tags.flush() if self._tags else ():
-            if kind == "reasoning":
-                self._reasoning("think tags", piece)
-            else:
-                self._say(piece)
-        self._tags = None
+        if self._tags:
+            self._split(self._tags.flush())
+            self._tags = None
+        if self._is_guess:
+            path, reason = "choices[0].finish_reason", f"{self._guessed!r} is unknown, taken as stop"
+            self._losses.report(path, "dropped", reason)
+        if self._odd_usage and not self._writer.response["usage"]:
+            self._losses.report("usage", "dropped", "it holds no token figures")
         if self._annotations:
             self._losses.report("choices[0].message.annotations", "dropped", "annotations without a text")
         if self._logprobs:
@@ -373,12 +377,12 @@ class ResponsesStream:
 
     def _settle_details(self, ending: Ending) -> None:
         """Encrypted reasoning that came after its text was closed gets an item of its own."""
-        if not self._is_encrypted():
-            return
-        if ending is COMPLETED:
-            self._item = ReasoningItem(self._writer)
-            self._close_item()
-        else:
+        token = self._reasoning.sealed()
+        if token and ending is COMPLETED:
+            thought = ReasoningItem(self._writer)
+            thought.encrypt(token)
+            thought.close("completed")
+        elif token:
             # Nothing may follow an incomplete item.
             self._losses.report("choices[0].message.reasoning_details", "dropped", "the answer was cut")
 
@@ -393,7 +397,3 @@ def _list(value: object, where: str) -> list[Any]:
     if not isinstance(value, list):
         raise UpstreamError(f"The upstream's {where} is {value!r:.80}, expected a list.", status=502)
     return value
-
-
-def _objects(values: object, where: str) -> list[JSON]:
-    return [_object(value, f"{where}[]") for value in _list(values, where)]

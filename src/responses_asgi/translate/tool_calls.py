@@ -1,6 +1,7 @@
 """Routes the fragments of Chat tool calls to the call items they belong to.
 
-1. A fragment belongs to the call at its index, unless it brings another id: then it starts a new call.
+1. A fragment belongs to the call at its index. Another id starts a new call there, and so does a name
+   beside new arguments after whole ones; an id alone does not.
 2. Without an index it belongs to the call with its id; without an id to the last call, unless it has a name.
 3. Repeated ids and names say nothing new; a different name while the call has no arguments is a fragment of
    the name. So a call opens when its name is certain: it is a declared tool's and no longer declared name
@@ -21,6 +22,9 @@ from responses_asgi.translate.response_writer import ResponseWriter
 from responses_asgi.types.json import JSON, dumps, loads
 
 __all__ = ["ToolCalls"]
+
+# Stands in for the index of a legacy `function_call`.
+LEGACY = "function_call"
 
 
 class Call:
@@ -86,15 +90,22 @@ class ToolCalls:
                 )
 
     def feed_legacy(self, call: JSON, *, whole: bool) -> None:
-        """Take a `function_call`, the single-call form that preceded tool calls."""
-        self._take({"index": "function_call", "function": call}, whole)
+        """Take a `function_call`, the single-call form that preceded tool calls.
+
+        Some servers fill it beside `tool_calls`; it is not a second call then.
+        """
+        if any(known for known in self._calls if known is not self._at.get(LEGACY)):
+            self._losses.report("choices[0].message.function_call", "dropped", "it is said in tool_calls too")
+            return
+        self._take({"index": LEGACY, "function": call}, whole)
 
     def settle(self) -> None:
         """Something else follows: open what still waits for its name, close every call that is complete."""
         for call in self.open:
             if call.says_something:
                 self._open(call)
-                if call.is_whole:
+                # Without arguments so far they may still come, after the text.
+                if call.arguments and call.is_whole:
                     self._close(call, "completed")
 
     def close(self, status: str, *, last: bool) -> None:
@@ -103,6 +114,8 @@ class ToolCalls:
         With status `incomplete` that call was cut, and so was any other whose arguments are not whole. They
         close in reverse order then, because nothing of a higher index may follow an incomplete item.
         """
+        if any(call.extra and not call.says_something for call in self._calls):
+            self._losses.report("choices[0].tool_calls", "dropped", "an entry without name and arguments")
         self._calls = [call for call in self._calls if call.item or call.says_something]
         for call in self.open:
             if call.name or status == "completed":
@@ -125,26 +138,26 @@ class ToolCalls:
     def _take(self, fragment: JSON, whole: bool) -> None:
         kind = "custom" if fragment.get("type") == "custom" or fragment.get("custom") else "function"
         said = fragment.get(kind)
-        said = said if isinstance(said, dict) else {}
+        # Some servers put name and arguments on the call itself.
+        said = said if isinstance(said, dict) else fragment
         index, call_id, name = (
             _as_key(value) for value in (fragment.get("index"), fragment.get("id"), said.get("name"))
         )
+        arguments = _as_text(said.get(CALL_KINDS[kind].field))
         call = None if whole else self._find(index, call_id, name)
+        if call and _is_another(call, call_id, name, arguments):
+            call = None
         if call is None:
             call = Call(kind, call_id)
             self._calls.append(call)
         if index:
             self._at[index] = call
         call.upstream_id = call.upstream_id or call_id
-        field = CALL_KINDS[call.kind].field
-        self._extend(call, name, _as_text(said.get(field)), _rest(fragment, said, kind, field))
+        self._extend(call, name, arguments, _rest(fragment, said, CALL_KINDS[kind].field))
 
     def _find(self, index: str, call_id: str, name: str) -> Call | None:
         if index:
-            call = self._at.get(index)
-            if call and call_id and call.upstream_id and call_id != call.upstream_id:
-                return None
-            return call
+            return self._at.get(index)
         if call_id:
             return next((call for call in self._calls if call.upstream_id == call_id), None)
         return None if name or not self._calls else self._calls[-1]
@@ -198,6 +211,22 @@ class ToolCalls:
             call.item.close(status, call.extra)
 
 
+def _is_another(call: Call, call_id: str, name: str, arguments: str) -> bool:
+    """Whether a fragment that was routed to this call begins another one.
+
+    Another id does, unless the fragment has no name or goes on with arguments that are not whole: some
+    servers make up an id for every fragment. So does a name beside new arguments after whole ones: some
+    servers give every parallel call the same index and no id.
+    """
+    begun = bool(call.arguments)
+    if call_id and call.upstream_id and call_id != call.upstream_id:
+        going_on = begun and name == call.name and not call.is_whole
+        return bool(name or not call.name) and not going_on
+    if call_id and call_id == call.upstream_id:
+        return False
+    return bool(name) and begun and arguments.lstrip().startswith("{") and call.is_whole
+
+
 def _as_key(value: object) -> str:
     """An index, id or name as text, "" for none; some servers number what the API names."""
     return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
@@ -210,9 +239,8 @@ def _as_text(arguments: object) -> str:
     return "" if arguments is None else dumps(arguments).decode()
 
 
-def _rest(fragment: JSON, said: JSON, kind: str, field: str) -> JSON:
+def _rest(fragment: JSON, said: JSON, field: str) -> JSON:
     """Further fields of a call, such as Gemini's `extra_content` with the thought signature."""
-    known = ("id", "index", "type", "function", "custom")
-    outer: Mapping[str, object] = {k: v for k, v in fragment.items() if k not in known}
-    inner = {k: v for k, v in said.items() if k not in ("name", field)}
-    return {name: value for name, value in {**outer, **inner}.items() if value is not None}
+    known = ("id", "index", "type", "function", "custom", "name", field)
+    found: Mapping[str, object] = {**fragment, **said}
+    return {name: value for name, value in found.items() if name not in known and value is not None}

@@ -100,6 +100,8 @@ def _details(usage: JSON, *names: str) -> JSON:
 
 
 def _whole(value: object) -> int | None:
+    if isinstance(value, str) and value.isdecimal():
+        value = int(value[:20])
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     # Beyond this a JSON number is no longer exact; NaN and Infinity fail the comparison too.

@@ -1,18 +1,26 @@
-"""For tests of services that speak Responses or Chat Completions: stream validators and scripted apps."""
+"""For tests of services that speak Responses or Chat Completions: stream validators and scripted apps.
+
+The names are loaded when they are first used: the pytest plugin lies in this package, and pytest imports that
+in every run, before coverage is measured.
+"""
 
 from __future__ import annotations
 
-from responses_asgi.testing.chat_rules import CHAT_RULES
-from responses_asgi.testing.chat_validate import ChatStreamCheck, assert_valid_chat_stream
-from responses_asgi.testing.rules import RULES, InvalidStream
-from responses_asgi.testing.scripted import (
-    ReceivedRequest,
-    ResponsesTurn,
-    ScriptedChat,
-    ScriptedResponses,
-    Turn,
-)
-from responses_asgi.testing.validate import StreamCheck, assert_valid_stream
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from responses_asgi.testing.chat_rules import CHAT_RULES
+    from responses_asgi.testing.chat_validate import ChatStreamCheck, assert_valid_chat_stream
+    from responses_asgi.testing.rules import RULES, InvalidStream
+    from responses_asgi.testing.scripted import (
+        ReceivedRequest,
+        ResponsesTurn,
+        ScriptedChat,
+        ScriptedResponses,
+        Turn,
+    )
+    from responses_asgi.testing.validate import StreamCheck, assert_valid_stream
 
 __all__ = [
     "CHAT_RULES",
@@ -28,3 +36,25 @@ __all__ = [
     "assert_valid_chat_stream",
     "assert_valid_stream",
 ]
+
+# Module -> its public names. The imports above tell type checkers the same.
+_MODULES = {
+    "chat_rules": ("CHAT_RULES",),
+    "chat_validate": ("ChatStreamCheck", "assert_valid_chat_stream"),
+    "rules": ("RULES", "InvalidStream"),
+    "scripted": ("ReceivedRequest", "ResponsesTurn", "ScriptedChat", "ScriptedResponses", "Turn"),
+    "validate": ("StreamCheck", "assert_valid_stream"),
+}
+_HOMES = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -58,39 +58,32 @@ def nested_annotation(annotation: JSON) -> JSON:
 
 def part_logprobs(entries: list[JSON]) -> list[JSON]:
     """Log probabilities of a text part from Chat's `logprobs.content`; bytes and top_logprobs never null."""
-    return [
-        {
-            "token": entry.get("token", ""),
-            "logprob": entry.get("logprob", 0.0),
-            "bytes": entry.get("bytes") or [],
-            "top_logprobs": _alternatives(entry.get("top_logprobs")),
-        }
-        for entry in entries
-    ]
-
-
-def _alternatives(entries: object) -> list[JSON]:
-    return [
-        {
-            "token": entry.get("token", ""),
-            "logprob": entry.get("logprob", 0.0),
-            "bytes": entry.get("bytes") or [],
-        }
-        for entry in (entries if isinstance(entries, list) else [])
-        if isinstance(entry, dict)
-    ]
+    return [_score(entry, no_bytes=[]) for entry in entries]
 
 
 def choice_logprobs(entries: list[JSON]) -> list[JSON]:
     """Chat's `logprobs.content` from the log probabilities of a text part, which may lack bytes."""
-    return [
-        {
-            **entry,
-            "bytes": entry.get("bytes"),
-            "top_logprobs": [{**top, "bytes": top.get("bytes")} for top in entry.get("top_logprobs") or []],
-        }
-        for entry in entries
-    ]
+    return [_score(entry, no_bytes=None) for entry in entries]
+
+
+def _score(entry: JSON, *, no_bytes: list[int] | None) -> JSON:
+    others = entry.get("top_logprobs")
+    return {
+        **_token(entry, no_bytes),
+        "top_logprobs": [
+            _token(other, no_bytes)
+            for other in (others if isinstance(others, list) else [])
+            if isinstance(other, dict)
+        ],
+    }
+
+
+def _token(entry: JSON, no_bytes: list[int] | None) -> JSON:
+    return {
+        "token": entry.get("token", ""),
+        "logprob": entry.get("logprob", 0.0),
+        "bytes": entry.get("bytes") or no_bytes,
+    }
 
 
 def thinking_text(part: JSON) -> str:

@@ -63,6 +63,7 @@ class ChatToResponses:
             created=now(),
             model=body.get("model") or upstream_model or "",
             include_usage=bool(body.get("stream") and options.get("include_usage")),
+            keep_model=bool(upstream_model and body.get("model")),
         )
         legacy = bool(body.get("functions")) and not body.get("tools")
         self._choices = [ChatChoice(self._writer, index, legacy=legacy) for index in range(self.calls)]
@@ -75,7 +76,6 @@ class ChatToResponses:
                 new_id=new_id,
                 reasoning_field=reasoning_field,
                 stops=[stop] if isinstance(stop, str) else stop,
-                keep_model=bool(upstream_model and body.get("model")),
                 single_call=legacy,
             )
             for choice in self._choices

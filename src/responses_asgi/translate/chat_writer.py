@@ -20,14 +20,18 @@ class ChatWriter:
     """The frame of all chunks of one completion; `take()` hands over what was written since the last call.
 
     `include_usage`: the client asked for a usage chunk, so that all other chunks carry `usage: null`.
+    `keep_model`: the client knows the model by this name, whatever the upstream calls it.
     """
 
-    def __init__(self, *, completion_id: str, created: int, model: str, include_usage: bool) -> None:
-        self.model = model
+    def __init__(
+        self, *, completion_id: str, created: int, model: str, include_usage: bool, keep_model: bool
+    ) -> None:
         self.extras: JSON = {}
         self.usage: JSON | None = None
         self._id = completion_id
         self._created = created
+        self._model = model
+        self._keep_model = keep_model
         self._include_usage = include_usage
         self._events: list[Event] = []
         self._head = b""
@@ -38,15 +42,18 @@ class ChatWriter:
         events, self._events = self._events, []
         return events
 
-    def open(self) -> None:
-        """Fix the frame, which the first chunk does otherwise."""
+    def open(self, model: object = None) -> None:
+        """Fix the frame, which the first chunk does otherwise; `model` is what the upstream calls itself."""
+        if self._head:
+            return
+        if isinstance(model, str) and model and not self._keep_model:
+            self._model = model
         self._head = dumps(self._frame("chat.completion.chunk"))[:-1] + b',"choices":['
 
     def say(self, choice: bytes, extras: JSON | None = None) -> None:
         """Write a chunk with this choice; `extras` are further fields of the chunk."""
         more = b"," + dumps(extras)[1:-1] if extras else b""
-        if not self._head:
-            self.open()
+        self.open()
         self._events.append(StreamEvent("", b"%b%b]%b%b" % (self._head, choice, more, self._tail)))
 
     def end(self) -> None:
@@ -71,7 +78,7 @@ class ChatWriter:
         return {**self._frame("chat.completion"), "choices": said, **usage, **self.extras}
 
     def _frame(self, kind: str) -> JSON:
-        return {"id": self._id, "object": kind, "created": self._created, "model": self.model}
+        return {"id": self._id, "object": kind, "created": self._created, "model": self._model}
 
 
 class ChatChoice:

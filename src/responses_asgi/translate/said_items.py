@@ -57,17 +57,37 @@ class SaidItems:
         item.kind = kind
         return item
 
-    def in_output(self, index: int, found: JSON) -> Item:
-        """The item at this place of the terminal output, if it was streamed: of the same id, else there."""
-        kind, item_id = str(found.get("type")), found.get("id")
-        alike = [item for item in self._items.values() if item.kind == kind]
-        by_id = next((item for item in alike if item_id and item_id in item.ids), None)
-        there = self._items.get(index)
-        if by_id is None and there is not None and there.kind == kind:
-            by_id = there
-        if by_id is None and len(alike) == 1 and len(self._items) > index:
-            by_id = alike[0]
-        return by_id or self._new(kind, f"output {index}")
+    def in_output(self, output: list[JSON]) -> list[Item]:
+        """The item for each entry of the terminal output, which may name, order or count them otherwise.
+
+        An entry is the item of its id; else, as many being left as were streamed of its type, the next one
+        of them; else the one at its index; else an item that was not streamed.
+        """
+        matched: dict[int, Item] = {}
+        for index, found in enumerate(output):
+            item_id = found.get("id")
+            alike = self._left(str(found.get("type")), matched)
+            same = next((item for item in alike if item_id and item_id in item.ids), None)
+            if same is not None:
+                matched[index] = same
+        for kind in dict.fromkeys(str(found.get("type")) for found in output):
+            alike = self._left(kind, matched)
+            places = [
+                i for i, found in enumerate(output) if i not in matched and str(found.get("type")) == kind
+            ]
+            if len(alike) == len(places):
+                matched |= dict(zip(places, alike, strict=True))
+            else:
+                matched |= {i: self._items[i] for i in places if self._items.get(i) in alike}
+        return [
+            matched.get(index) or self._new(str(found.get("type")), f"output {index}")
+            for index, found in enumerate(output)
+        ]
+
+    def _left(self, kind: str, matched: dict[int, Item]) -> list[Item]:
+        """The items of a type that no entry was matched with."""
+        taken = set(map(id, matched.values()))
+        return [item for item in self._items.values() if item.kind == kind and id(item) not in taken]
 
     def _new(self, kind: str, key: int | str) -> Item:
         item = self._items[key] = Item(kind)

@@ -23,6 +23,7 @@ from responses_asgi.translate.chat_writer import ChatChoice, ChatWriter
 from responses_asgi.translate.finish_reasons import Ending, finish_reason_of
 from responses_asgi.translate.said_items import Item, SaidItems
 from responses_asgi.translate.stop_cut import StopCut
+from responses_asgi.translate.untold import report_untold
 from responses_asgi.translate.usage import chat_usage
 from responses_asgi.types.json import JSON, dumps
 
@@ -82,7 +83,6 @@ class ChatStream:
         new_id: Callable[[str], str],
         reasoning_field: str | None,
         stops: Sequence[str],
-        keep_model: bool,
         single_call: bool,
     ) -> None:
         self.failure: APIError | None = None
@@ -94,7 +94,6 @@ class ChatStream:
         self._new_id = new_id
         self._reasoning_field = reasoning_field
         self._cut = StopCut(stops) if stops else None
-        self._keep_model = keep_model
         self._single_call = single_call
         self._items = SaidItems()
         self._call_ids: set[str] = set()
@@ -115,14 +114,14 @@ class ChatStream:
 
     def feed(self, event: JSON) -> None:
         """Say what one event, or one whole response, adds."""
-        kind = event.get("type")
-        handler = self._handlers.get(kind) if isinstance(kind, str) else None
+        kind = str(event.get("type"))
+        handler = self._handlers.get(kind)
         try:
             if handler:
                 handler(event)
             elif event.get("object") == "response":
                 self._terminal(event)
-            elif isinstance(event.get("response"), dict) and str(kind).partition(".")[2] in (
+            elif isinstance(event.get("response"), dict) and kind.partition(".")[2] in (
                 *_ENDINGS,
                 "done",
             ):
@@ -131,9 +130,7 @@ class ChatStream:
                 self._error(event)
             elif kind not in _SILENT and "output_index" not in event:
                 # What further events say of an item is in the item too, and that one is reported.
-                self._losses.report(
-                    str(kind), "dropped", "an event without a counterpart in Chat Completions"
-                )
+                self._losses.report(kind, "dropped", "an event without a counterpart in Chat Completions")
         except UpstreamError as error:
             self.failure = error
 
@@ -170,11 +167,7 @@ class ChatStream:
         self._open(response if isinstance(response, dict) else {})
 
     def _open(self, response: JSON) -> None:
-        model = response.get("model")
-        if model and isinstance(model, str) and not self._keep_model:
-            self._writer.model = model
-        self._keep_model = True
-        self._writer.open()
+        self._writer.open(response.get("model"))
         self._choice.open()
 
     def _terminal(self, response: JSON) -> None:
@@ -183,10 +176,10 @@ class ChatStream:
         if status not in ("completed", "incomplete"):
             raise _not_answered(response)
         self._open(response)
-        output = response.get("output")
-        for index, item in enumerate(output if isinstance(output, list) else ()):
-            if isinstance(item, dict):
-                self._settle(self._items.in_output(index, item), item)
+        listed = response.get("output")
+        output = [found for found in listed if isinstance(found, dict)] if isinstance(listed, list) else []
+        for item, found in zip(self._items.in_output(output), output, strict=True):
+            self._settle(item, found)
         _refuse_acts(self.items)
         details = response.get("incomplete_details") or {}
         self._ending = Ending(status, details.get("reason") if status == "incomplete" else None)
@@ -215,6 +208,7 @@ class ChatStream:
     def _settle(self, item: Item, found: JSON) -> None:
         """Say what a finished item holds beyond what was said of it."""
         first, item.done = item.done is None, found
+        report_untold(found, self._losses)
         if item.kind == "message":
             self._settle_parts(item, "content", found.get("content"))
         elif item.kind == "reasoning":

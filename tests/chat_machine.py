@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from responses_asgi.errors import APIError
-from responses_asgi.exchange.decoding import ChunkReader
 from responses_asgi.loss import Losses
 from responses_asgi.profiles import PROFILES
 from responses_asgi.testing import assert_valid_chat_stream
 from responses_asgi.translate.chat_snapshot import fold_chunks
 from responses_asgi.translate.chat_to_responses import ChatToResponses
+from responses_asgi.translate.chunk_reader import ChunkReader
 from responses_asgi.types.events import DONE, Event
 from responses_asgi.types.json import JSON
 from tests.chat_facts import facts_of_choice

@@ -1,4 +1,4 @@
-"""Each machine reads what the other one made of a recorded stream: nothing that both protocols hold is lost."""
+"""Each machine reads what the other one made of a recorded answer: what both protocols hold is kept."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from responses_asgi.exchange.decoding import ChunkReader
 from responses_asgi.profiles import PROFILES
+from responses_asgi.translate.chunk_reader import ChunkReader
 from tests import chat_machine, machine
 from tests.chat_facts import calls_of, facts_of_choice
 from tests.facts import Facts, facts_of

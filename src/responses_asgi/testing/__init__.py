@@ -12,7 +12,26 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from responses_asgi.testing.chat_rules import CHAT_RULES
     from responses_asgi.testing.chat_validate import ChatStreamCheck, assert_valid_chat_stream
+    from responses_asgi.testing.fake import FakeModel
+    from responses_asgi.testing.faults import (
+        CRLF,
+        Cut,
+        DropIds,
+        Edit,
+        ErrorEvent,
+        Fault,
+        Frame,
+        Malformed,
+        NoFinish,
+        RepeatFinish,
+        ReuseIndex,
+        Split,
+        Stall,
+    )
+    from responses_asgi.testing.model_request import ModelRequest, ToolResult
+    from responses_asgi.testing.pace import Clock, ManualClock, Pace, RealClock
     from responses_asgi.testing.rules import RULES, InvalidStream
+    from responses_asgi.testing.script import Reply, Rule, ScriptedTurn, Unscripted, When
     from responses_asgi.testing.scripted import (
         ReceivedRequest,
         ResponsesTurn,
@@ -21,24 +40,87 @@ if TYPE_CHECKING:
         Turn,
     )
     from responses_asgi.testing.validate import StreamCheck, assert_valid_stream
+    from responses_asgi.testing.vocabulary import (
+        Citation,
+        Error,
+        Finish,
+        Reasoning,
+        Refusal,
+        Scored,
+        ToolCall,
+        Usage,
+    )
 
 __all__ = [
     "CHAT_RULES",
+    "CRLF",
     "RULES",
     "ChatStreamCheck",
+    "Citation",
+    "Clock",
+    "Cut",
+    "DropIds",
+    "Edit",
+    "Error",
+    "ErrorEvent",
+    "FakeModel",
+    "Fault",
+    "Finish",
+    "Frame",
     "InvalidStream",
+    "Malformed",
+    "ManualClock",
+    "ModelRequest",
+    "NoFinish",
+    "Pace",
+    "RealClock",
+    "Reasoning",
     "ReceivedRequest",
+    "Refusal",
+    "RepeatFinish",
+    "Reply",
     "ResponsesTurn",
+    "ReuseIndex",
+    "Rule",
+    "Scored",
     "ScriptedChat",
     "ScriptedResponses",
+    "ScriptedTurn",
+    "Split",
+    "Stall",
     "StreamCheck",
+    "ToolCall",
+    "ToolResult",
     "Turn",
+    "Unscripted",
+    "Usage",
+    "When",
     "assert_valid_chat_stream",
     "assert_valid_stream",
 ]
 
 # Module -> its public names. The imports above tell type checkers the same.
 _MODULES = {
+    "vocabulary": ("Citation", "Error", "Finish", "Reasoning", "Refusal", "Scored", "ToolCall", "Usage"),
+    "script": ("Reply", "Rule", "ScriptedTurn", "Unscripted", "When"),
+    "pace": ("Clock", "ManualClock", "Pace", "RealClock"),
+    "model_request": ("ModelRequest", "ToolResult"),
+    "fake": ("FakeModel",),
+    "faults": (
+        "CRLF",
+        "Cut",
+        "DropIds",
+        "Edit",
+        "ErrorEvent",
+        "Fault",
+        "Frame",
+        "Malformed",
+        "NoFinish",
+        "RepeatFinish",
+        "ReuseIndex",
+        "Split",
+        "Stall",
+    ),
     "chat_rules": ("CHAT_RULES",),
     "chat_validate": ("ChatStreamCheck", "assert_valid_chat_stream"),
     "rules": ("RULES", "InvalidStream"),

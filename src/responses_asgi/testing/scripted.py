@@ -12,7 +12,7 @@ from responses_asgi.translate.snapshot import fold
 from responses_asgi.types.asgi import Receive, Scope, Send
 from responses_asgi.types.json import JSON, dumps, loads
 
-__all__ = ["ReceivedRequest", "ResponsesTurn", "ScriptedChat", "ScriptedResponses", "Turn"]
+__all__ = ["ReceivedRequest", "ResponsesTurn", "ScriptedChat", "ScriptedResponses", "Turn", "play"]
 
 _SSE = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
 _JSON = {"content-type": "application/json"}
@@ -131,12 +131,12 @@ class _Scripted:
         body = await _read(receive)
         if scope["method"] != "POST" or not scope["path"].endswith(self._path):
             turn = _refusal(404, f"There is no {scope['method']} {scope['path']} here.")
-            await _play(turn, send, stream=False)
+            await play(turn, send, stream=False)
             return
         request = loads(body)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         self.requests.append(ReceivedRequest(scope["path"], headers, request))
-        await _play(self._turn(request), send, stream=bool(request.get("stream")))
+        await play(self._turn(request), send, stream=bool(request.get("stream")))
 
     def _turn(self, request: JSON) -> Turn:
         if isinstance(self.turns, Mapping):
@@ -174,7 +174,8 @@ class ScriptedResponses(_Scripted):
     _path = "/responses"
 
 
-async def _play(turn: Turn, send: Send, *, stream: bool) -> None:
+async def play(turn: Turn, send: Send, *, stream: bool) -> None:
+    """Send one scripted answer."""
     if turn.raise_before:
         raise turn.raise_before
     kind = _SSE if stream and turn.status < 400 else _JSON

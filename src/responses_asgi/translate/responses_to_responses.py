@@ -20,6 +20,9 @@ from responses_asgi.types.json import JSON, dumps
 
 __all__ = ["ResponsesToResponses"]
 
+# The statuses of a response that is not there yet.
+_WAITING = frozenset({"queued", "in_progress"})
+
 
 class OpenItem:
     """An item that was announced and is not done: which of its parts is open, and whether its text is."""
@@ -149,6 +152,9 @@ class ResponsesToResponses:
         if f"response.{status}" in TERMINAL_EVENTS:
             for event in unfold(response):
                 self._pass(event)
+        elif self._body.get("background") and status in _WAITING:
+            # The answer is made elsewhere and asked for later, by its id: this is all there is to say now.
+            self._response = self._terminal = self._named(response)
         elif response.get("error"):
             self.failure = error_from_payload(response)
         else:

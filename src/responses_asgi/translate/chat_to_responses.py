@@ -117,6 +117,7 @@ class ChatToResponses:
             self._failure = error
         if self.failure:
             return self.fail(self.failure)
+        self._report_encrypted()
         self._writer.usage = self._usage()
         self._writer.end()
         return self._writer.take()
@@ -127,6 +128,17 @@ class ChatToResponses:
         self._writer.usage = self._usage()
         self._writer.fail(error)
         return self._writer.take()
+
+    def _report_encrypted(self) -> None:
+        """Encrypted reasoning is not shown; it comes back with the calls it led to, if they are recalled."""
+        for items in (stream.items for stream in self._streams):
+            if not any(map(_is_encrypted, items)):
+                continue
+            path = "output.reasoning.encrypted_content"
+            if self._recall and any(item.get("type") in CALLS for item in items):
+                self.losses.report(path, "emulated", "kept here, and given back with the calls it led to")
+            else:
+                self.losses.report(path, "dropped", "a Chat answer cannot hold it")
 
     def _usage(self) -> JSON | None:
         return _sum([stream.usage for stream in self._streams])
@@ -146,6 +158,10 @@ class ChatToResponses:
             if any(item.get("type") == "reasoning" for item in items):
                 kept |= {str(item.get("call_id")): items for item in items if item.get("type") in CALLS}
         return kept
+
+
+def _is_encrypted(item: JSON) -> bool:
+    return item.get("type") == "reasoning" and bool(item.get("encrypted_content"))
 
 
 def _sum(usages: Sequence[JSON | None]) -> JSON | None:

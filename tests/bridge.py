@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from responses_asgi.loss import Losses
-from responses_asgi.middleware import ResponsesMiddleware
-from responses_asgi.testing import assert_valid_stream
+from responses_asgi.middleware import ChatCompletionsMiddleware, ResponsesMiddleware
+from responses_asgi.testing import assert_valid_chat_stream, assert_valid_stream
+from responses_asgi.translate.chat_snapshot import fold_chunks
 from responses_asgi.translate.snapshot import fold
 from responses_asgi.types.asgi import ASGIApp, Message
 from responses_asgi.types.events import Dialect
@@ -27,6 +28,9 @@ class Asked:
     raised: Exception | None = None
     losses: Losses = field(default_factory=Losses)
     snapshot: JSON = field(default_factory=dict)
+
+    def after_exchange(self, snapshot: JSON, losses: Losses, timings: object, context: object) -> None:
+        self.snapshot, self.losses = snapshot, losses
 
     @property
     def body(self) -> bytes:
@@ -53,12 +57,24 @@ async def ask(
 ) -> Asked:
     """POST `body` to /v1/responses of a bridge in front of `upstream_app`."""
     asked = Asked()
+    upstream = Upstream.asgi(upstream_app, profile=profile, after_exchange=asked.after_exchange)
+    return await _post(
+        ResponsesMiddleware(upstream, dialect=dialect, **options), "/v1/responses", body, asked
+    )
 
-    def after_exchange(snapshot: JSON, losses: Losses, timings: object, context: object) -> None:
-        asked.snapshot, asked.losses = snapshot, losses
 
-    upstream = Upstream.asgi(upstream_app, profile=profile, after_exchange=after_exchange)
-    bridge = ResponsesMiddleware(upstream, dialect=dialect, **options)
+async def ask_chat(upstream_app: ASGIApp, body: JSON, *, profile: Any = None, **options: Any) -> Asked:
+    """POST `body` to /v1/chat/completions of a bridge in front of an app that speaks Responses."""
+    asked = Asked()
+    upstream = Upstream.asgi(
+        upstream_app, api="responses", profile=profile, after_exchange=asked.after_exchange
+    )
+    return await _post(ChatCompletionsMiddleware(upstream, **options), "/v1/chat/completions", body, asked)
+
+
+async def _post(
+    bridge: ChatCompletionsMiddleware | ResponsesMiddleware, path: str, body: JSON, asked: Asked
+) -> Asked:
     request = [{"type": "http.request", "body": json.dumps(body).encode(), "more_body": False}]
 
     async def receive() -> Message:
@@ -80,8 +96,8 @@ async def ask(
         "http_version": "1.1",
         "method": "POST",
         "scheme": "http",
-        "path": "/v1/responses",
-        "raw_path": b"/v1/responses",
+        "path": path,
+        "raw_path": path.encode(),
         "root_path": "",
         "query_string": b"",
         "headers": [(b"host", b"bridge.test"), (b"content-type", b"application/json")],
@@ -111,3 +127,18 @@ def response_of(asked: Asked, *, dialect: Dialect = "openai") -> JSON:
     torn = [block for block in asked.blocks if block and not block.endswith(b"\n\n")]
     assert not torn, "an event must lie whole in one message"
     return response
+
+
+def completion_of(asked: Asked) -> JSON:
+    """The completion of a 200, or the error that ended its stream; proved legal, whole and a fold."""
+    assert asked.status == 200, asked.body
+    if not asked.is_stream:
+        completion: JSON = json.loads(asked.body)
+        assert completion == asked.snapshot
+        return completion
+    completion = assert_valid_chat_stream(asked.body)
+    assert fold_chunks(asked.events) == completion
+    assert completion == asked.snapshot or "usage" not in completion
+    torn = [block for block in asked.blocks if block and not block.endswith(b"\n\n")]
+    assert not torn, "an event must lie whole in one message"
+    return completion

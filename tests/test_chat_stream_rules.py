@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from responses_asgi.testing import ScriptedResponses
 from responses_asgi.testing.response_shapes import RESPONSE_SHAPES, ResponsesShape
 from responses_asgi.types.json import loads
-from tests.chat_facts import citations_of
+from tests.bridge import Asked, ask_chat, completion_of
+from tests.chat_facts import citations_of, facts_of_choice
 from tests.chat_machine import ChatAnswer, answer, answer_to_bytes
 from tests.facts import Facts
 
@@ -79,3 +82,51 @@ def test_a_whole_answer_is_the_fold_of_the_streamed_one(shape: ResponsesShape) -
 @pytest.mark.parametrize("shape", EVERY)
 def test_bytes_cut_anywhere_give_the_same_chunks(shape: ResponsesShape, block: int) -> None:
     assert play(shape, block=block).chunks == play(shape).chunks
+
+
+# The same through the middleware: bytes in, bytes out
+
+
+async def ask(shape: ResponsesShape, *, stream: bool, upstream: str = "as asked") -> Asked:
+    """Ask an app that plays the shape."""
+    turn = shape.turn
+    if upstream == "the other form":
+        body = turn.body(stream=not stream)
+        kind = "application/json" if stream else "text/event-stream"
+        turn = replace(turn, whole=body, chunks=[body], done=False, headers={"content-type": kind})
+    asked = await ask_chat(ScriptedResponses([turn]), shape.request(stream=stream), profile=shape.profile)
+    assert asked.raised is None
+    return asked
+
+
+def check_asked(asked: Asked, shape: ResponsesShape) -> None:
+    if shape.answer.status == "failed":
+        error = (json.loads(asked.body) if asked.status >= 400 else completion_of(asked))["error"]
+        assert {"message", "type", "param", "code"} <= error.keys()
+        assert shape.answer.error in error["message"]
+        return
+    expected = expected_facts(shape)
+    completion = completion_of(asked)
+    told = facts_of_choice(completion)
+    counted = "stream_options" not in shape.options
+    assert (told if counted else replace(told, usage=expected.usage)) == expected
+    assert citations_of(completion["choices"][0]["message"]) == list(shape.citations)
+    assert set(shape.reported) <= {loss.path for loss in asked.losses}
+
+
+@pytest.mark.parametrize("upstream", ["as asked", "the other form"])
+@pytest.mark.parametrize("shape", EVERY)
+async def test_a_streaming_client_gets_what_the_shape_means(shape: ResponsesShape, upstream: str) -> None:
+    if upstream == "the other form" and shape.streamed_only:
+        upstream = "as asked"
+    check_asked(await ask(shape, stream=True, upstream=upstream), shape)
+
+
+@pytest.mark.parametrize("shape", WHOLE)
+async def test_a_client_of_whole_answers_gets_what_the_shape_means(shape: ResponsesShape) -> None:
+    check_asked(await ask(shape, stream=False), shape)
+
+
+@pytest.mark.parametrize("shape", EVERY)
+async def test_a_stream_that_nobody_asked_for_is_understood(shape: ResponsesShape) -> None:
+    check_asked(await ask(shape, stream=False, upstream="the other form"), shape)

@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 
+from responses_asgi.profiles import profile_for
+from tests.bridge import Asked, ask_chat, completion_of
 from tests.chat_facts import calls_of, citations_of, facts_of_choice
 from tests.chat_machine import ChatAnswer, answer, answer_to_bytes
 from tests.independent_responses_reader import Meaning, events_of, read
-from tests.recordings import COUNTS, FOLDER, MISSING, recordings
+from tests.recordings import COUNTS, FOLDER, MISSING, Replay, recordings
+from tests.test_recordings_chat import check_error, sentence_of
 
 JSON = dict[str, Any]
 
@@ -90,3 +93,52 @@ def test_the_terminal_response_alone_means_the_same(recording: JSON) -> None:
         assert ends[-1]["status"] == "failed"
         return
     check(answer(ends[-1:], COUNTED, marker=True), read(recording))
+
+
+# The same through the middleware: bytes in, bytes out
+
+
+async def ask(recording: JSON, *, stream: bool, cuts: str | int = "recorded") -> Asked:
+    body: JSON = {"model": "recorded", "messages": [{"role": "user", "content": "Go on."}]}
+    asked = await ask_chat(
+        Replay(recording, cuts=cuts),
+        {**body, **(COUNTED if stream else {})},
+        profile=profile_for(recording["provider"]),
+    )
+    assert asked.raised is None
+    return asked
+
+
+def check_asked(asked: Asked, recording: JSON) -> None:
+    if recording["response"]["status"] >= 400:
+        check_error(asked, recording, sentence_of(recording))
+        return
+    meaning = read(recording)
+    if meaning.finish == "failed" and not asked.is_stream:
+        check_error(asked, recording, meaning.error)
+        return
+    completion = completion_of(asked)
+    if meaning.finish == "failed":
+        assert meaning.error in completion["error"]["message"]
+    else:
+        check_completion(completion, meaning)
+
+
+@pytest.mark.parametrize("recording", [pytest.param(r, id=r["id"]) for r in CREATED])
+async def test_a_client_gets_what_was_recorded(recording: JSON) -> None:
+    check_asked(await ask(recording, stream=recording["streaming"]), recording)
+    COUNTS["Chat clients of recorded Responses servers"] += 1
+
+
+@pytest.mark.parametrize("recording", [pytest.param(r, id=r["id"]) for r in CREATED])
+async def test_an_upstream_that_ignores_stream_is_understood(recording: JSON) -> None:
+    """The client asks for the other form than the upstream answers in."""
+    asked = await ask(recording, stream=not recording["streaming"])
+    assert asked.is_stream != recording["streaming"] or asked.status >= 400
+    check_asked(asked, recording)
+
+
+@pytest.mark.parametrize("cuts", ["whole", 1, 61])
+@pytest.mark.parametrize("recording", STREAMS)
+async def test_a_client_does_not_see_network_boundaries(recording: JSON, cuts: str | int) -> None:
+    check_asked(await ask(recording, stream=True, cuts=cuts), recording)

@@ -112,6 +112,7 @@ _REASONING_SHAPES = [
         says="thoughts that nobody may read are not shown",
         turn=played(thought(0, encrypted_content="bm90aGluZw=="), _TEXT),
         answer=_reasoned(""),
+        reported=("output.reasoning.encrypted_content",),
     ),
     ResponsesShape(
         name="nothing but thoughts",
@@ -218,6 +219,7 @@ _EXTRA_SHAPES = [
             told(said(0, *FOX, mood="calm"), service_tier="flex", citations=["https://fox.test/9"])
         ),
         answer=FOX_ANSWER,
+        reported=("output.message.content.mood",),
     ),
 ]
 

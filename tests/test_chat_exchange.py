@@ -450,8 +450,8 @@ def calling(number: int) -> list[list[JSON]]:
 def next_turn(exchange: Exchange, number: int, *, stream: bool) -> list[JSON]:
     """The messages of the second turn: the call as the client was told it, and its output."""
     if stream:
-        call = {"id": f"call_{number}", "type": "function"}
-        call["function"] = {"name": "look", "arguments": f'{{"n":{number}}}'}  # type: ignore[assignment]  # a dict
+        function = {"name": "look", "arguments": f'{{"n":{number}}}'}
+        call = {"id": f"call_{number}", "type": "function", "function": function}
         made: JSON = {"role": "assistant", "content": None, "tool_calls": [call]}
     else:
         made = exchange.json["choices"][0]["message"]
@@ -497,7 +497,7 @@ async def test_reasoning_is_kept_before_the_client_learns_of_the_end() -> None:
 
     async def looking(message: Any) -> None:
         if b"[DONE]" in message.get("body", b""):
-            kept.extend(component._memory.recall("", "call_1"))  # type: ignore[union-attr]  # it is there
+            kept.extend(component._memory.recall("", "call_1"))
         await send(message)
 
     await component(exchange.scope, exchange.receive, looking)

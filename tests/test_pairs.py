@@ -1,284 +1,272 @@
-"""One table of (Chat, Responses) values, run both ways: each side becomes the other, and nothing is lost."""
+"""The four pairs of client and upstream: which bytes pass untouched, and what is done on the way else."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import json
+from typing import Any
 
 import pytest
 
-from responses_asgi.loss import Losses
-from responses_asgi.profiles import profile_for
-from responses_asgi.translate.to_chat_request import to_chat_request
-from responses_asgi.translate.to_responses_request import to_responses_request
-from responses_asgi.types.chat import validate_chat_request
+from responses_asgi.errors import ConfigurationError
+from responses_asgi.middleware import ChatCompletionsMiddleware, Component, ResponsesMiddleware
+from responses_asgi.testing import assert_valid_stream
+from responses_asgi.types.asgi import Receive, Scope, Send
 from responses_asgi.types.json import JSON
-from responses_asgi.types.responses import validate_request
+from responses_asgi.upstreams.upstream import Upstream
+from tests import asgi_driver
+from tests.asgi_driver import JSON_TYPE, SSE, Exchange, playing, post, whole
+from tests.loopback import Received, Recorder, reply, served
+from tests.responses_driver import CHAT, HELLO, MESSAGES, ask_chat, response, response_of, said
+
+RESPONSES = "/v1/responses"
+ODD = b' {"model" : "m",\n "input":"\\u0048i", "messages":[], "unknown": 1.0e0, "stream":true}\n'
+
+COMPONENTS: dict[str, type[Component]] = {"responses": ResponsesMiddleware, "chat": ChatCompletionsMiddleware}
+PATHS = {"responses": RESPONSES, "chat": CHAT}
+same = pytest.mark.parametrize("client", ["responses", "chat"])
+spoken = pytest.mark.parametrize("api", ["same", "both"])
 
 
-class Pair(NamedTuple):
-    name: str
-    chat: JSON
-    responses: JSON
-    profile: str = "openai"
+def component(client: str, app: Any, *, api: str = "same", **record: Any) -> Component:
+    upstream = Upstream.asgi(app, api=client if api == "same" else api, **record)
+    return COMPONENTS[client](upstream)
 
 
-CHAT: JSON = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
-RESPONSES: JSON = {
-    "model": "m",
-    "input": [{"type": "message", "role": "user", "content": "Hi"}],
-    "store": False,
-}
+class Taken:
+    """An app that keeps what it got, in pieces, and answers with odd bytes, in pieces."""
 
-SCHEMA: JSON = {"type": "object", "properties": {"x": {"type": "integer"}}, "additionalProperties": False}
-IMAGE = "data:image/png;base64,AAAA"
-PDF = "data:application/pdf;base64,AAAA"
-TOOL: JSON = {
-    "type": "function",
-    "function": {"name": "f", "description": "d", "parameters": SCHEMA, "strict": True},
-}
-FLAT: JSON = {"type": "function", "name": "f", "description": "d", "parameters": SCHEMA, "strict": True}
+    answer = (b"data: {}\r\n\r\n", b"\x00\xff: not", b" even text")
 
+    def __init__(self) -> None:
+        self.scope: Scope = {}
+        self.pieces: list[bytes] = []
 
-def said(role: str, content: Any) -> JSON:
-    return {"type": "message", "role": role, "content": content}
-
-
-def same(name: str, value: Any, profile: str = "openai") -> Pair:
-    """A field of the same name and meaning."""
-    return Pair(name, {name: value}, {name: value}, profile)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope = scope
+        more = True
+        while more:
+            message = await receive()
+            self.pieces.append(message["body"])
+            more = message["more_body"]
+        headers = [SSE, (b"x-odd", b"1"), (b"set-cookie", b"a"), (b"set-cookie", b"b")]
+        await send({"type": "http.response.start", "status": 202, "headers": headers, "trailers": False})
+        for piece in self.answer:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body"})
 
 
-def content(name: str, chat: list[JSON], responses: list[JSON], profile: str = "openai") -> Pair:
-    """Parts of a user message, after a text, so that the content stays a list."""
-    return Pair(
-        name,
-        {"messages": [{"role": "user", "content": [{"type": "text", "text": "See"}, *chat]}]},
-        {"input": [said("user", [{"type": "input_text", "text": "See"}, *responses])]},
-        profile,
+# Untouched
+
+
+@same
+@spoken
+async def test_bytes_of_the_own_api_pass_untouched_in_both_directions(client: str, api: str) -> None:
+    app = Taken()
+    pieces = [ODD[:7], ODD[7:30], ODD[30:]]
+    headers = [(b"accept-encoding", b"br"), (b"Authorization", b"Bearer x")]
+    exchange = post(component(client, app, api=api), pieces=pieces, path=PATHS[client], headers=headers)
+    asked = exchange.scope["headers"]
+    await exchange.run()
+    assert app.pieces == pieces
+    assert app.scope["headers"] == asked
+    assert app.scope["path"] == PATHS[client]
+    assert app.scope["extensions"]["responses_asgi"]["api"] == client
+    assert [message.get("body", b"") for message in exchange.sent[1:]] == [*app.answer, b""]
+    assert exchange.status == 202
+    assert exchange.headers.get_list("set-cookie") == ["a", "b"]
+
+
+@same
+@spoken
+async def test_untouched_bytes_over_http(client: str, api: str) -> None:
+    async def script(request: Received, send: Send) -> None:
+        await reply(send, b' {"odd":  true}', status=201, headers=[("x-odd", "1")])
+
+    server = Recorder(script)
+    async with served(server) as url:
+        upstream = Upstream.http(url, api=client if api == "same" else "both", passthrough=["models"])
+        mounted = COMPONENTS[client](upstream)
+        exchange = await post(mounted, ODD, path=f"/ai{PATHS[client]}", root_path="/ai").run()
+        await mounted.aclose()
+    assert (server.last.path, server.last.body) == (PATHS[client], ODD)
+    assert (exchange.status, exchange.body, exchange.headers["x-odd"]) == (201, b' {"odd":  true}', "1")
+
+
+@same
+async def test_app_with_a_path_of_its_own(client: str) -> None:
+    app = Taken()
+    await post(
+        component(client, app, path="/in/house"), ODD, path=f"/ai{PATHS[client]}", root_path="/ai"
+    ).run()
+    assert (app.scope["path"], app.scope["raw_path"], app.scope["root_path"]) == (
+        "/in/house",
+        b"/in/house",
+        "",
+    )
+    other = Taken()
+    upstream = Upstream.asgi(other, api="both", path="/in/house/responses")
+    await post(COMPONENTS[client](upstream), ODD, path=PATHS[client]).run()
+    assert (
+        other.scope["path"]
+        == {"responses": "/in/house/responses", "chat": "/in/house/chat/completions"}[client]
     )
 
 
-def history(name: str, messages: list[JSON], items: list[JSON], profile: str = "openai") -> Pair:
-    user: JSON = {"role": "user", "content": "Hi"}
-    return Pair(name, {"messages": [user, *messages]}, {"input": [said("user", "Hi"), *items]}, profile)
+@same
+async def test_options_of_the_exchange_do_not_touch_what_passes(client: str) -> None:
+    app = Taken()
+    upstream = Upstream.asgi(app, api=client)
+    strict = COMPONENTS[client](upstream, strict=True, max_body_bytes=1)
+    assert (await post(strict, ODD, path=PATHS[client]).run()).status == 202
 
 
-def chat_call(call_id: str, arguments: str = "{}") -> JSON:
-    return {"id": call_id, "type": "function", "function": {"name": "f", "arguments": arguments}}
+@pytest.mark.parametrize(("client", "api"), [("responses", "chat"), ("chat", "responses")])
+async def test_other_pairs_are_translated(client: str, api: str) -> None:
+    answers = {"chat": whole(asgi_driver.completion()), "responses": whole(response_of(said(0, "Hello")))}
+    upstream = Upstream.asgi(answers[api], api=api)
+    ask = {"responses": post, "chat": ask_chat}[client]
+    exchange = await ask(COMPONENTS[client](upstream)).run()
+    assert exchange.json["object"] == {"responses": "response", "chat": "chat.completion"}[client]
 
 
-def flat_call(call_id: str, arguments: str = "{}") -> JSON:
-    return {"type": "function_call", "call_id": call_id, "name": "f", "arguments": arguments}
+# Responses over Responses, with something to do
 
 
-def output(call_id: str, value: Any) -> JSON:
-    return {"type": "function_call_output", "call_id": call_id, "output": value}
+def changing(body: JSON, headers: dict[str, str], context: Any) -> None:
+    body["instructions"] = f"for {context.api}"
 
 
-def tool(call_id: str, value: Any) -> JSON:
-    return {"role": "tool", "tool_call_id": call_id, "content": value}
+async def test_responses_with_edits_go_through_the_identity_translator() -> None:
+    seen: list[Any] = []
+    mounted = component(
+        "responses",
+        playing(*HELLO, seen=seen),
+        model="real",
+        set={"top_p": 1},
+        headers={"x-team": "blue"},
+        before_upstream=changing,
+    )
+    exchange = await post(mounted, stream=True).run()
+    final = assert_valid_stream(exchange.body)
+    assert (final["id"], final["model"], exchange.text) == ("resp_7", "m", "Hello")
+    assert seen[1] == {
+        "model": "real",
+        "input": "Hi",
+        "stream": True,
+        "top_p": 1,
+        "instructions": "for responses",
+    }
+    assert (b"x-team", b"blue") in seen[0]["headers"]
 
 
-def choice(name: str, chat: Any, responses: Any) -> Pair:
-    return Pair(name, {"tools": [TOOL], "tool_choice": chat}, {"tools": [FLAT], "tool_choice": responses})
+async def test_hooks_between_responses_and_responses_see_the_answer() -> None:
+    types: list[str] = []
+    told: list[JSON] = []
+    mounted = component(
+        "responses",
+        whole(response_of(said(0, "Hello"))),
+        on_event=lambda event, context: types.append(event.type),
+        after_exchange=lambda snapshot, losses, timings, context: told.append(snapshot),
+    )
+    exchange = await post(mounted).run()
+    assert exchange.json == told[0]
+    assert exchange.json["output"][0]["content"][0]["text"] == "Hello"
+    assert (types[0], types[-1]) == ("response.created", "response.completed")
 
 
-PAIRS = [
-    Pair("nothing else", {}, {}),
-    # Fields
-    same("temperature", 0.5),
-    same("top_p", 0.5),
-    same("metadata", {"k": "v"}),
-    same("service_tier", "flex"),
-    same("user", "u"),
-    same("safety_identifier", "s"),
-    same("prompt_cache_key", "k"),
-    same("prompt_cache_retention", "24h"),
-    same("prompt_cache_options", {"ttl": "30m", "mode": "explicit"}),
-    same("moderation", {"model": "m"}),
-    same("stream", False),
-    same("presence_penalty", 0.5, "vllm"),
-    same("frequency_penalty", -0.5, "vllm"),
-    same("vendor_option", {"a": 1}),
-    Pair("token limit", {"max_completion_tokens": 99}, {"max_output_tokens": 99}),
-    Pair("older token limit", {"max_tokens": 99}, {"max_output_tokens": 99}, "generic"),
-    Pair("effort", {"reasoning_effort": "low"}, {"reasoning": {"effort": "low"}}, "lmstudio"),
-    Pair("verbosity", {"verbosity": "low"}, {"text": {"verbosity": "low"}}),
-    Pair("logprobs", {"logprobs": True}, {"include": ["message.output_text.logprobs"]}),
-    Pair(
-        "top logprobs",
-        {"logprobs": True, "top_logprobs": 3},
-        {"include": ["message.output_text.logprobs"], "top_logprobs": 3},
-    ),
-    # Formats
-    Pair("text format", {"response_format": {"type": "text"}}, {"text": {"format": {"type": "text"}}}),
-    Pair(
-        "JSON format",
-        {"response_format": {"type": "json_object"}},
-        {"text": {"format": {"type": "json_object"}}},
-    ),
-    Pair(
-        "schema",
-        {
-            "response_format": {
-                "type": "json_schema",
-                "json_schema": {"name": "n", "description": "d", "schema": SCHEMA, "strict": True},
-            }
-        },
-        {
-            "text": {
-                "format": {
-                    "type": "json_schema",
-                    "name": "n",
-                    "description": "d",
-                    "schema": SCHEMA,
-                    "strict": True,
-                }
-            }
-        },
-    ),
-    # Tools
-    Pair("tool", {"tools": [TOOL]}, {"tools": [FLAT]}),
-    Pair(
-        "lax tool",
-        {"tools": [{"type": "function", "function": {"name": "f", "parameters": SCHEMA, "strict": False}}]},
-        {"tools": [{"type": "function", "name": "f", "parameters": SCHEMA, "strict": False}]},
-    ),
-    Pair(
-        "parallel",
-        {"tools": [TOOL], "parallel_tool_calls": False},
-        {"tools": [FLAT], "parallel_tool_calls": False},
-    ),
-    *(choice(f"choice {word}", word, word) for word in ("none", "auto", "required")),
-    choice(
-        "choice of a function",
-        {"type": "function", "function": {"name": "f"}},
-        {"type": "function", "name": "f"},
-    ),
-    choice(
-        "allowed tools",
-        {
-            "type": "allowed_tools",
-            "allowed_tools": {"mode": "required", "tools": [{"type": "function", "function": {"name": "f"}}]},
-        },
-        {"type": "allowed_tools", "mode": "required", "tools": [{"type": "function", "name": "f"}]},
-    ),
-    # Content
-    content("texts", [{"type": "text", "text": "B"}], [{"type": "input_text", "text": "B"}]),
-    content(
-        "cache breakpoint",
-        [{"type": "text", "text": "B", "prompt_cache_breakpoint": {"mode": "explicit"}}],
-        [{"type": "input_text", "text": "B", "prompt_cache_breakpoint": {"mode": "explicit"}}],
-    ),
-    content(
-        "image",
-        [{"type": "image_url", "image_url": {"url": IMAGE, "detail": "low"}}],
-        [{"type": "input_image", "image_url": IMAGE, "detail": "low"}],
-    ),
-    content(
-        "file",
-        [{"type": "file", "file": {"file_data": PDF, "filename": "a.pdf"}}],
-        [{"type": "input_file", "file_data": PDF, "filename": "a.pdf"}],
-    ),
-    content(
-        "file id",
-        [{"type": "file", "file": {"file_id": "file-1"}}],
-        [{"type": "input_file", "file_id": "file-1"}],
-    ),
-    content(
-        "video",
-        [{"type": "video_url", "video_url": {"url": "https://a.test/v"}}],
-        [{"type": "input_video", "video_url": "https://a.test/v"}],
-        "vllm",
-    ),
-    # Histories
-    history(
-        "instructions in their places",
-        [{"role": "system", "content": "S"}, {"role": "developer", "content": "D"}],
-        [said("system", "S"), said("developer", "D")],
-    ),
-    history(
-        "answer",
-        [{"role": "assistant", "content": "A"}, {"role": "user", "content": "B"}],
-        [said("assistant", "A"), said("user", "B")],
-    ),
-    history(
-        "refusal",
-        [{"role": "assistant", "content": None, "refusal": "No."}],
-        [said("assistant", [{"type": "refusal", "refusal": "No."}])],
-    ),
-    history(
-        "text, calls, outputs",
-        [
-            {
-                "role": "assistant",
-                "content": "Wait.",
-                "tool_calls": [chat_call("a", '{"x": 1}'), chat_call("b")],
-            },
-            tool("a", "1"),
-            tool("b", [{"type": "text", "text": "2"}, {"type": "text", "text": "3"}]),
-            {"role": "assistant", "content": "Done."},
-        ],
-        [
-            said("assistant", "Wait."),
-            flat_call("a", '{"x": 1}'),
-            flat_call("b"),
-            output("a", "1"),
-            output("b", [{"type": "input_text", "text": "2"}, {"type": "input_text", "text": "3"}]),
-            said("assistant", "Done."),
-        ],
-    ),
-    history(
-        "calls only",
-        [{"role": "assistant", "content": None, "tool_calls": [chat_call("a")]}, tool("a", "")],
-        [flat_call("a"), output("a", "")],
-    ),
-]
-
-both_ways = pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.name)
+async def test_stream_of_a_responses_upstream_that_breaks_off_ends_legally() -> None:
+    exchange = await post(component("responses", playing(*HELLO[:6]), model="real"), stream=True).run()
+    final = assert_valid_stream(exchange.body)
+    assert (final["status"], exchange.text) == ("failed", "Hello")
 
 
-@both_ways
-def test_chat_becomes_responses(pair: Pair) -> None:
-    losses = Losses()
-    body = validate_chat_request({**CHAT, **pair.chat})
-    made = to_responses_request(body, profile=profile_for(pair.profile), losses=losses)
-    assert made == {**RESPONSES, **pair.responses}
-    assert losses == []
+@pytest.mark.parametrize("status", ["queued", "in_progress"])
+async def test_background_response_is_told_as_it_stands(status: str) -> None:
+    app = whole(response(status, background=True))
+    body = {"model": "m", "input": "Hi", "background": True}
+    exchange = await post(component("responses", app, model="real"), body).run()
+    assert (exchange.status, exchange.json) == (200, response(status, background=True, model="m"))
+    unasked = await post(component("responses", app, model="real")).run()
+    assert unasked.status == 502
 
 
-@both_ways
-def test_responses_becomes_chat(pair: Pair) -> None:
-    losses = Losses()
-    body = validate_request({**RESPONSES, **pair.responses})
-    made = to_chat_request(body, profile=profile_for(pair.profile), losses=losses)
-    assert made == {**CHAT, **pair.chat}
-    assert losses == []
+async def test_azure_deployment_of_the_path_is_put_into_the_body() -> None:
+    seen: list[Any] = []
+    path = "/openai/deployments/gpt-5/responses"
+    exchange = await post(
+        component("responses", whole(response_of(said(0, "Hi")), seen=seen)), {"input": "Hi"}, path=path
+    ).run()
+    assert exchange.json["status"] == "completed"
+    assert seen[1]["model"] == "gpt-5"
 
 
-def test_details_come_back_as_they_went() -> None:
-    """Reasoning details of a Chat server go through a Responses client, and the other way round."""
-    details = [{"type": "reasoning.text", "text": "Think.", "signature": "s"}]
-    message: JSON = {"role": "assistant", "content": "A", "reasoning_details": details}
-    body = {**CHAT, "messages": [*CHAT["messages"], message]}
-    made = to_responses_request(body, profile=profile_for("generic"), losses=Losses())
-    assert [item["type"] for item in made["input"]] == ["message", "reasoning", "message"]
-    losses = Losses()
-    back = to_chat_request(made, profile=profile_for("openrouter"), losses=losses)
-    assert back["messages"] == body["messages"]
-    assert losses == []
+# Chat over Chat, with something to do
 
 
-@pytest.mark.parametrize(
-    ("field", "profile"), [("reasoning_content", "deepseek"), ("reasoning", "vllm"), ("thinking", "mistral")]
-)
-def test_thoughts_come_back_in_the_field_of_the_server(field: str, profile: str) -> None:
-    message: JSON = {"role": "assistant", "content": "A", field: "Think."}
-    if field == "thinking":
-        thinking = {"type": "thinking", "thinking": [{"type": "text", "text": "Think."}]}
-        message = {"role": "assistant", "content": [thinking, {"type": "text", "text": "A"}]}
-    body = {**CHAT, "messages": [*CHAT["messages"], message]}
-    made = to_responses_request(body, profile=profile_for("generic"), losses=Losses())
-    assert made["input"][1]["content"] == [{"type": "reasoning_text", "text": "Think."}]
-    back = to_chat_request(made, profile=profile_for(profile), losses=Losses())
-    assert back["messages"] == body["messages"]
+async def ask_edited(*, path: str = CHAT, body: Any = None, **record: Any) -> tuple[Exchange, list[Any]]:
+    seen: list[Any] = []
+    app = playing(b"data: odd\r\n\r\n", b"\xff", seen=seen, headers=[SSE, (b"x-odd", b"1")])
+    document = {"model": "m", "messages": MESSAGES, "unknown": 1} if body is None else body
+    exchange = post(component("chat", app, **record), document, path=path)
+    return await exchange.run(), seen
+
+
+async def test_chat_request_is_edited_and_the_answer_passes_as_it_is() -> None:
+    exchange, (scope, body) = await ask_edited(
+        model="real",
+        set={"top_p": 1},
+        drop=["unknown"],
+        rename={"messages": "turns"},
+        headers={"x-team": "blue"},
+        before_upstream=changing,
+    )
+    assert body == {"model": "real", "turns": MESSAGES, "top_p": 1, "instructions": "for chat"}
+    assert (b"x-team", b"blue") in scope["headers"]
+    assert [message.get("body", b"") for message in exchange.sent[1:]] == [b"data: odd\r\n\r\n", b"\xff", b""]
+    assert exchange.headers["x-odd"] == "1"
+
+
+async def test_azure_deployment_of_a_chat_path_is_put_into_the_body() -> None:
+    _, (scope, body) = await ask_edited(
+        path="/openai/deployments/gpt-5/chat/completions", body={"messages": MESSAGES}
+    )
+    assert (scope["path"], body["model"]) == (CHAT, "gpt-5")
+
+
+async def test_edited_request_that_is_no_object_is_refused() -> None:
+    exchange = post(component("chat", playing(), model="real"), b"[]", path=CHAT)
+    assert (await exchange.run()).status == 400
+
+
+async def test_client_that_leaves_while_it_sends_an_edited_request() -> None:
+    exchange = post(component("chat", playing(), model="real"), pieces=[], path=CHAT)
+    exchange.left.set()
+    await exchange.run()
+    assert exchange.sent == []
+
+
+async def test_app_behind_an_edited_request_is_told_that_the_client_left() -> None:
+    told: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        assert json.loads((await receive())["body"])["model"] == "real"
+        await send({"type": "http.response.start", "status": 200, "headers": [JSON_TYPE]})
+        told.append((await receive())["type"])
+
+    exchange = post(component("chat", app, model="real"), {"messages": MESSAGES}, path=CHAT).start()
+    await exchange.until(lambda: bool(exchange.sent))
+    exchange.left.set()
+    await exchange.end()
+    assert told == ["http.disconnect"]
+
+
+@pytest.mark.parametrize("api", ["chat", "both"])
+@pytest.mark.parametrize("hooks", [["on_event"], ["after_exchange"], ["on_event", "after_exchange"]])
+def test_hooks_that_cannot_see_an_answer_are_refused(hooks: list[str], api: str) -> None:
+    def hook(*told: Any) -> None:
+        raise AssertionError(told)
+
+    upstream = Upstream.asgi(playing(), api=api, **dict.fromkeys(hooks, hook))
+    with pytest.raises(ConfigurationError, match=" and ".join(hooks)):
+        ChatCompletionsMiddleware(upstream)
+    assert ResponsesMiddleware(upstream)

@@ -21,13 +21,12 @@ HANDLERS = ("handler", "sync handler")
 
 CUT = "server_error"
 GONE = "upstream_disconnected"
-BAD = "bad_gateway"
 THEIRS = "server_is_overloaded"
 
 # Behind BaseHTTPMiddleware an exception comes after a clean end; over HTTP it is a lost connection.
 AFTER_AN_EXCEPTION = dict.fromkeys(WRAPPINGS, (CUT, 500)) | {"layered": (CUT, 502), "http": (GONE, 502)}
 # Starlette and Django end the response of a task that was cancelled without a word.
-AFTER_A_CANCELLATION = AFTER_AN_EXCEPTION | dict.fromkeys(("fastapi", "in-house route", "django"), (BAD, 502))
+AFTER_A_CANCELLATION = AFTER_AN_EXCEPTION | dict.fromkeys(("fastapi", "in-house route", "django"), (CUT, 502))
 
 FAULTS: dict[str, dict[str, tuple[str, int]]] = {
     "raise after": AFTER_AN_EXCEPTION,
@@ -35,7 +34,7 @@ FAULTS: dict[str, dict[str, tuple[str, int]]] = {
     "cancel": AFTER_A_CANCELLATION,
     "error chunk": dict.fromkeys(WRAPPINGS, (THEIRS, 503)),
     "error event": dict.fromkeys(ROUTES, (THEIRS, 502)),
-    "broken chunk": dict.fromkeys(ROUTES, (BAD, 502)),
+    "broken chunk": dict.fromkeys(ROUTES, (CUT, 502)),
     "no finish": dict.fromkeys(ROUTES, (CUT, 200)),
 }
 """Scene -> wrapping -> the code in a stream that had begun, and the status of a whole answer.

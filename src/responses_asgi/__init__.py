@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from responses_asgi.middleware.chat import ChatCompletionsMiddleware
     from responses_asgi.middleware.responses import ResponsesMiddleware
     from responses_asgi.profiles import PROFILES, Profile
+    from responses_asgi.sdk import client, sync_client
     from responses_asgi.translate.responses_to_chat import ResponsesToChat
     from responses_asgi.translate.snapshot import fold
     from responses_asgi.transport import ASGITransport
@@ -75,11 +76,13 @@ __all__ = [
     "__version__",
     "chat_request_to_responses",
     "chat_stream_to_responses",
+    "client",
     "completion_to_response",
     "fold",
     "response_to_completion",
     "responses_request_to_chat",
     "responses_stream_to_chat",
+    "sync_client",
 ]
 
 __version__ = "0.1.0"
@@ -108,6 +111,7 @@ _MODULES = {
     "middleware.chat": ("ChatCompletionsMiddleware",),
     "middleware.responses": ("ResponsesMiddleware",),
     "profiles": ("PROFILES", "Profile"),
+    "sdk": ("client", "sync_client"),
     "translate.responses_to_chat": ("ResponsesToChat",),
     "translate.snapshot": ("fold",),
     "transport": ("ASGITransport",),

@@ -92,14 +92,19 @@ class ConfigurationError(ResponsesASGIError, ValueError):
 
 
 class MissingExtraError(ResponsesASGIError, ImportError):
-    """An optional dependency is not installed.
+    """An optional dependency is not installed: an extra, or a package that belongs to no extra.
 
     >>> str(MissingExtraError("serve", "server"))
     "serve needs the extra 'server': pip install 'responses-asgi[server]'"
+    >>> str(MissingExtraError("client()", package="openai"))
+    "client() needs the package 'openai': pip install openai"
     """
 
-    def __init__(self, feature: str, extra: str) -> None:
-        super().__init__(f"{feature} needs the extra {extra!r}: pip install 'responses-asgi[{extra}]'")
+    def __init__(self, feature: str, extra: str | None = None, *, package: str | None = None) -> None:
+        if extra is not None:
+            super().__init__(f"{feature} needs the extra {extra!r}: pip install 'responses-asgi[{extra}]'")
+        else:
+            super().__init__(f"{feature} needs the package {package!r}: pip install {package}")
 
 
 class APIError(ResponsesASGIError):

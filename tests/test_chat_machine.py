@@ -1,0 +1,226 @@
+"""Responses events to Chat chunks: what is said in which chunk, and what the options change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from responses_asgi.errors import UpstreamError
+from responses_asgi.testing.response_shapes.shape import (
+    FIGURES,
+    USAGE,
+    called,
+    response,
+    said,
+    thought,
+    told,
+)
+from responses_asgi.types.events import DONE
+from responses_asgi.types.json import JSON
+from tests.chat_facts import facts_of_choice
+from tests.chat_machine import answer, checked, translator
+
+OPENING = {"role": "assistant", "content": "", "refusal": None}
+
+
+def events(*items: list[JSON], **fields: Any) -> list[JSON]:
+    return [event for event in told(*items, **fields) if isinstance(event, dict)]
+
+
+def test_a_text_answer_chunk_by_chunk() -> None:
+    got = answer(events(said(0, "He", "y")))
+    assert got.deltas == [OPENING, {"content": "He"}, {"content": "y"}, {}]
+    assert [chunk["choices"][0]["finish_reason"] for chunk in got.chunks[:-1]] == [None, None, None, "stop"]
+    assert got.chunks[-1]["choices"] == []
+    assert got.chunks[-1]["usage"]["total_tokens"] == 30
+    assert got.events[-1].data == DONE
+    assert {event.type for event in got.events} == {""}
+
+
+def test_the_role_is_said_with_the_first_event() -> None:
+    machine = translator()
+    assert machine.start() == []
+    assert [event.json()["choices"][0]["delta"] for event in machine.feed(events()[0])] == [OPENING]
+
+
+def test_a_call_chunk_by_chunk() -> None:
+    got = answer(events(called(0, "tide", '{"a"', ":1}")))
+    assert [delta["tool_calls"][0] for delta in got.deltas[1:-1]] == [
+        {"index": 0, "id": "call_0", "type": "function", "function": {"name": "tide", "arguments": ""}},
+        {"index": 0, "function": {"arguments": '{"a"'}},
+        {"index": 0, "function": {"arguments": ":1}"}},
+    ]
+
+
+def test_a_custom_call_chunk_by_chunk() -> None:
+    got = answer(events(called(0, "patch", "free", custom=True)))
+    assert [delta["tool_calls"][0] for delta in got.deltas[1:-1]] == [
+        {"index": 0, "id": "call_0", "type": "custom", "custom": {"name": "patch", "input": ""}},
+        {"index": 0, "custom": {"input": "free"}},
+    ]
+
+
+def test_a_legacy_call_chunk_by_chunk() -> None:
+    got = answer(events(called(0, "tide", "{}")), {"functions": [{"name": "tide"}]})
+    assert got.deltas == [
+        OPENING,
+        {"function_call": {"name": "tide", "arguments": ""}},
+        {"function_call": {"arguments": "{}"}},
+        {},
+    ]
+    assert got.facts.status == "function_call"
+
+
+# The frame
+
+
+def test_the_model_is_the_upstreams_own_name() -> None:
+    assert answer(events(said(0, "a"))).completion["model"] == "scripted-1"
+
+
+def test_a_model_that_was_renamed_on_the_way_keeps_the_clients_name() -> None:
+    got = answer(events(said(0, "a")), {"model": "house"}, upstream_model="real")
+    assert {chunk["model"] for chunk in got.chunks} == {"house"}
+
+
+def test_a_model_that_is_told_late_changes_nothing() -> None:
+    late = events(said(0, "a"))[2:]
+    assert answer(late, {"model": "asked"}).completion["model"] == "asked"
+
+
+def test_the_upstream_gets_its_own_model_and_the_items_of_earlier_rounds() -> None:
+    item: JSON = {"type": "function_call_output", "call_id": "c", "output": "1"}
+    body = translator({"model": "house"}, upstream_model="real").request([item])
+    assert body["model"] == "real"
+    assert body["input"][-1] == item
+
+
+def test_the_id_is_known_before_anything_is_said() -> None:
+    machine = translator()
+    assert machine.response_id == "chatcmpl-1"
+    assert machine.feed(events()[0])[0].json()["id"] == "chatcmpl-1"
+
+
+# Reasoning
+
+
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning", "thoughts"])
+def test_reasoning_goes_to_the_field_that_was_chosen(field: str) -> None:
+    got = answer(events(thought(0, raw=[["hm"]]), said(1, "so")), reasoning_field=field)
+    assert got.message == {"role": "assistant", "content": "so", "refusal": None, field: "hm"}
+    assert got.reported == set()
+
+
+def test_reasoning_without_a_field_is_reported() -> None:
+    got = answer(events(thought(0, raw=[["hm"]]), said(1, "so")), reasoning_field=None)
+    assert got.message == {"role": "assistant", "content": "so", "refusal": None}
+    assert got.reported == {"output.reasoning"}
+
+
+@pytest.mark.parametrize("recall", [None, lambda call_id: ()])
+def test_reasoning_is_remembered_with_the_calls_it_led_to(recall: Any) -> None:
+    machine = translator(recall=recall)
+    items = [thought(0, encrypted_content="x"), called(1, "tide", "{}"), called(2, "wind", "{}")]
+    for event in events(*items):
+        machine.feed(event)
+    machine.finish(marker=False)
+    done = [item[-1]["item"] for item in items]
+    assert machine.remembered() == {"call_1": done, "call_2": done}
+    action = "emulated" if recall else "dropped"
+    assert [(loss.path, loss.action) for loss in machine.losses] == [
+        ("output.reasoning.encrypted_content", action)
+    ]
+
+
+def test_calls_without_reasoning_need_not_be_remembered() -> None:
+    machine = translator()
+    for event in events(called(0, "tide", "{}")):
+        machine.feed(event)
+    machine.finish(marker=False)
+    assert machine.remembered() == {}
+
+
+# The end
+
+
+def test_the_answer_is_complete_with_the_terminal_event() -> None:
+    machine = translator()
+    for event in events(said(0, "a")):
+        assert not machine.complete()
+        machine.feed(event)
+    assert machine.complete()
+    assert machine.failure is None
+
+
+def test_a_fault_is_told_at_any_time_and_the_usage_before_it() -> None:
+    machine = translator({"stream": True, "stream_options": {"include_usage": True}, "n": 2})
+    made = [chunk for event in events(said(0, "a")) for chunk in machine.feed(event, 0)]
+    made += machine.fail(UpstreamError("gone", status=502))
+    got = checked(machine, made, usage=True)
+    assert got.chunks[-2]["usage"]["total_tokens"] == 30
+    assert got.chunks[-1]["error"]["message"] == "gone"
+
+
+def test_one_of_two_answers_that_breaks_off_fails_both() -> None:
+    machine = translator({"n": 2})
+    made = [chunk for event in events(said(0, "a")) for chunk in machine.feed(event, 0)]
+    made += machine.feed(events(said(0, "b"))[0], 1)
+    got = checked(machine, [*made, *machine.finish(marker=False)], usage=False)
+    assert "terminal" in got.completion["error"]["message"]
+
+
+def test_the_usage_of_several_answers_is_their_sum() -> None:
+    machine = translator({"n": 3})
+    usages = [{**USAGE, "cost": 0.5, "plan": "a"}, {**USAGE, "plan": "b"}, None]
+    for number, usage in enumerate(usages):
+        machine.feed(response(usage=usage), number)
+    machine.finish(marker=True)
+    completion = machine.snapshot()
+    assert facts_of_choice(completion).usage == tuple(2 * figure for figure in FIGURES)
+    assert (completion["usage"]["cost"], completion["usage"]["plan"]) == (0.5, "b")
+    assert [choice["index"] for choice in completion["choices"]] == [0, 1, 2]
+
+
+# What cannot be said
+
+
+def test_an_end_that_differs_from_what_was_streamed_is_reported() -> None:
+    stream = said(0, "Hey")
+    stream[-1]["item"]["content"] = [{"type": "output_text", "text": "Ho", "annotations": []}]
+    got = answer(events(stream))
+    assert got.facts.text == "Hey"
+    assert got.reported == {"output.message"}
+
+
+def test_parts_and_items_in_no_known_form_are_passed_over() -> None:
+    odd: list[Any] = [
+        7,
+        {"type": "message", "content": ["a", {"type": "output_text", "text": 5, "annotations": 5}]},
+        {"type": "message", "content": "a"},
+        {"type": "reasoning", "content": None, "summary": [None]},
+        {"type": "function_call", "name": None, "arguments": "{}"},
+    ]
+    got = answer([response(output=odd, incomplete_details=None)])
+    assert got.facts.status == "stop"
+    assert (got.facts.text, got.facts.calls) == ("", ())
+
+
+def test_a_namespace_is_reported() -> None:
+    got = answer(events(called(0, "tide", "{}", namespace="sea")))
+    assert got.facts.calls == (("tide", "{}"),)
+    assert got.reported == {"output.function_call.namespace"}
+
+
+@pytest.mark.parametrize("status", ["queued", "in_progress", "cancelled", None, 5])
+def test_a_response_that_is_no_answer_is_an_error(status: Any) -> None:
+    got = answer([response(status=status)])
+    assert got.failure is not None
+    assert str(status) in got.completion["error"]["message"]
+
+
+def test_an_error_keeps_its_code_and_status() -> None:
+    error = {"code": "rate_limit_exceeded", "message": "Slow down."}
+    got = answer([{"type": "response.failed", "response": response("failed", error=error)}])
+    assert got.failure is not None
+    assert (got.failure.status, got.failure.code) == (429, "rate_limit_exceeded")

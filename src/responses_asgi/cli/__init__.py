@@ -1,4 +1,4 @@
-"""The command line: `serve` puts the bridge in front of one server, `convert` works on stdin and stdout."""
+"""The command line: `serve` bridges one server, `convert` works on stdin and stdout, `fake` plays a model."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from responses_asgi.cli import convert, serve
+from responses_asgi.cli import convert, fake, serve
 from responses_asgi.errors import ResponsesASGIError
 
 __all__ = ["main"]
@@ -28,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(title="commands", dest="command", required=True)
     serve.add_parser(commands)
     convert.add_parser(commands)
+    fake.add_parser(commands)
     options = parser.parse_args(arguments)
     try:
         status: int = options.run(options)

@@ -32,7 +32,11 @@ _ROLE: JSON = {
 
 
 class Delivery:
-    """Says one reply; `prompt_tokens` is what the usage tells of the request where the reply has no Usage."""
+    """Says one reply.
+
+    `whole_calls`: the arguments of a call are not cut. `prompt_tokens` is what the usage tells of the request
+    where the reply has no Usage.
+    """
 
     def __init__(
         self,
@@ -43,6 +47,7 @@ class Delivery:
         pace: Pace,
         clock: Clock,
         random: Random,
+        whole_calls: bool,
         prompt_tokens: int,
     ) -> None:
         self._reply = reply
@@ -51,6 +56,7 @@ class Delivery:
         self._pace = reply.pace or pace
         self._clock = clock
         self._random = random
+        self._whole_calls = whole_calls
         self._prompt_tokens = prompt_tokens
         self._started = False
 
@@ -119,7 +125,7 @@ class Delivery:
                     yield writer.feed(_ROLE)[0]
                 counted |= isinstance(piece, Usage)
                 for whole in writer.feed(piece):
-                    for chunk in fragments(whole, self._pace):
+                    for chunk in fragments(whole, self._pace, whole_calls=self._whole_calls):
                         tokens += 1
                         if wait := next(waits):
                             await self._clock.sleep(wait)

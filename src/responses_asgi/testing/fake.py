@@ -11,10 +11,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from responses_asgi.errors import APIError, InvalidRequestError
+from responses_asgi.profiles import PROFILES, Profile, profile_for
 from responses_asgi.testing.delivery import Delivery
 from responses_asgi.testing.endpoints import embeddings, model_list, model_object
 from responses_asgi.testing.model_request import ModelRequest
 from responses_asgi.testing.pace import Clock, Pace, RealClock
+from responses_asgi.testing.personality import Personality
 from responses_asgi.testing.script import (
     Pattern,
     Reply,
@@ -27,7 +29,7 @@ from responses_asgi.testing.script import (
 )
 from responses_asgi.testing.scripted import ResponsesTurn, Turn, play
 from responses_asgi.testing.vocabulary import words
-from responses_asgi.testing.voices import VOICES, ResponsesVoice
+from responses_asgi.testing.voices import ChatVoice, ResponsesVoice
 from responses_asgi.types.asgi import Receive, Scope, Send
 from responses_asgi.types.chat import validate_chat_request
 from responses_asgi.types.json import JSON, loads
@@ -60,6 +62,8 @@ class FakeModel:
 
     - `strict`: used as a context manager, or asked by `verify`, it fails the test that left turns unsaid.
     - `pace`: how fast it speaks; `clock`: what it waits by, `ManualClock` so that tests need not wait.
+    - `profile`: the name of a Chat server that it plays, or its `Profile`: it refuses the requests that such
+      a server does not understand, and says its answers in its way.
     - `models`: the names that `GET /models` lists; any model can be asked.
     - `seed`: of the jitter of the pace. Ids are numbered, so that every run is the same.
 
@@ -75,6 +79,7 @@ class FakeModel:
         strict: bool = False,
         pace: Pace | None = None,
         clock: Clock | None = None,
+        profile: str | Profile = "openai",
         models: Sequence[str] = ("fake-model",),
         seed: int = 0,
     ) -> None:
@@ -83,6 +88,7 @@ class FakeModel:
         self._script = Script(turns)
         self._pace = pace or Pace()
         self._clock = clock or RealClock()
+        self._profile = profile_for(profile)
         self._models = models
         self._random = Random(seed)
         self._numbers = count(1)
@@ -182,21 +188,28 @@ class FakeModel:
         return request
 
     async def _answer(self, request: ModelRequest, send: Send) -> None:
+        personality = Personality(self._profile if request.api == "chat" else PROFILES["openai"])
+        personality.refuse(request.chat)
         reply = await self._reply(request)
         if isinstance(reply, Turn):
             if isinstance(reply, ResponsesTurn) != (request.api == "responses"):
                 raise self._problem(f"{reply!r} is no answer on {request.path}.")
             await play(reply, send, stream=request.stream)
             return
-        voice = VOICES[request.api](request, self._new_id, _now)
+        voice: ChatVoice | ResponsesVoice = ResponsesVoice(request.body, self._new_id, _now)
+        if request.api == "chat":
+            voice = ChatVoice(request.body, personality)
         head = {"id": self._new_id("chatcmpl-"), "created": _now(), "model": request.model}
         delivery = Delivery(
             reply,
             voice=voice,
-            writer=ChunkWriter(head, new_call_id=lambda: self._new_id("call_"), usage_wanted=True),
+            writer=ChunkWriter(
+                head, new_call_id=lambda: personality.call_id(self._new_id("call_")), usage_wanted=True
+            ),
             pace=self._pace,
             clock=self._clock,
             random=self._random,
+            whole_calls=personality.habits.whole_calls,
             prompt_tokens=len(list(words(str(request.messages)))),
         )
         await delivery.run(send, stream=request.stream)

@@ -16,6 +16,9 @@ from responses_asgi.types.json import JSON
 __all__ = ["Clock", "ManualClock", "Pace", "RealClock", "fragments"]
 
 
+ARGUMENTS_SIZE = 8
+
+
 class Clock(Protocol):
     """What a scripted model waits by."""
 
@@ -90,7 +93,7 @@ class Pace:
     - `ttft`: seconds before the first delta.
     - `tokens_per_second`: deltas each second; None: as fast as they are read.
     - `jitter`: each wait is up to this share longer or shorter, from 0 to 1.
-    - `chunk_size`: characters in a delta; None: a word, 0: not cut.
+    - `chunk_size`: characters in a delta; 0: not cut, None: a word of text, some characters of arguments.
 
     A whole answer is given when the stream would have ended.
     """
@@ -109,16 +112,16 @@ class Pace:
     def _varied(self, seconds: float, random: Random) -> float:
         return seconds * (1 + self.jitter * random.uniform(-1, 1)) if self.jitter else seconds
 
-    def cut(self, text: str) -> list[str]:
+    def cut(self, text: str, *, arguments: bool = False) -> list[str]:
         """The text in pieces; at least one."""
-        if self.chunk_size is None:
+        if self.chunk_size is None and not arguments:
             return list(words(text)) or [text]
-        size = self.chunk_size or len(text) or 1
+        size = ARGUMENTS_SIZE if self.chunk_size is None else self.chunk_size or len(text) or 1
         return [text[start : start + size] for start in range(0, len(text), size)] or [text]
 
 
-def fragments(chunk: JSON, pace: Pace) -> Iterator[JSON]:
-    """A chunk of a whole piece as the chunks of its fragments; scored text stays whole."""
+def fragments(chunk: JSON, pace: Pace, *, whole_calls: bool = False) -> Iterator[JSON]:
+    """A chunk of a whole piece as the chunks of its fragments; scored text and `whole_calls` stay whole."""
     choice: JSON = chunk["choices"][0] if len(chunk.get("choices") or ()) == 1 else {}
     delta: JSON = choice.get("delta") or {}
     called: list[JSON] = delta.get("tool_calls") or []
@@ -127,19 +130,16 @@ def fragments(chunk: JSON, pace: Pace) -> Iterator[JSON]:
         (name, text), rest = said[0], {k: v for k, v in delta.items() if k != said[0][0]}
         for number, piece in enumerate(pace.cut(text)):
             yield _with(chunk, choice, {**(rest if number == 0 else {}), name: piece})
-    elif len(called) == 1 and len(pace.cut(called[0]["function"]["arguments"])) > 1:
-        yield _with(chunk, choice, {**delta, "tool_calls": [_arguments(called[0], "", whole=True)]})
-        for piece in pace.cut(called[0]["function"]["arguments"]):
-            yield _with(chunk, choice, {"tool_calls": [_arguments(called[0], piece)]})
+    elif len(called) == 1 and not whole_calls:
+        function = called[0]["function"]
+        opened = {**called[0], "function": {**function, "arguments": ""}}
+        yield _with(chunk, choice, {**delta, "tool_calls": [opened]})
+        for piece in pace.cut(function["arguments"], arguments=True):
+            fragment = {"index": called[0]["index"], "function": {"arguments": piece}}
+            yield _with(chunk, choice, {"tool_calls": [fragment]})
     else:
         yield chunk
 
 
 def _with(chunk: JSON, choice: JSON, delta: JSON) -> JSON:
     return {**chunk, "choices": [{**choice, "delta": delta}]}
-
-
-def _arguments(call: JSON, piece: str, *, whole: bool = False) -> JSON:
-    if whole:
-        return {**call, "function": {**call["function"], "arguments": piece}}
-    return {"index": call["index"], "function": {"arguments": piece}}

@@ -21,6 +21,7 @@ from openai import OpenAI
 from examples.serving import uvicorn
 from responses_asgi import ASGITransport
 from responses_asgi.cli import main
+from tests.responses_lockstep_app import TEXT
 
 COMMAND = [sys.executable, "-m", "responses_asgi"]
 
@@ -64,6 +65,23 @@ def test_serve_bridges_a_chat_server(tmp_path: Path) -> None:
     assert response.output_text == "Order A-1001 (1 x Moka pot to Oslo) is delivered."
     assert response.model == "any"
     assert health == {"status": "ok", "upstream": chat_server, "api": "chat", "profile": "generic"}
+
+
+def test_serve_bridges_a_responses_server(tmp_path: Path) -> None:
+    with (
+        uvicorn("tests.responses_lockstep_app:service") as responses_server,
+        serving(
+            tmp_path / "log", "--upstream", responses_server, "--api", "responses", "--model", "open"
+        ) as url,
+        OpenAI(base_url=f"{url}/v1", api_key="anybody", max_retries=0) as client,
+    ):
+        completion = client.chat.completions.create(
+            model="any", messages=[{"role": "user", "content": "count"}]
+        )
+        response = client.responses.create(model="any", input="count")
+        assert httpx.get(f"{url}/health").json()["api"] == "responses"
+    assert completion.choices[0].message.content == response.output_text == TEXT
+    assert completion.model == response.model == "any"
 
 
 def test_help_names_the_command_and_its_options() -> None:

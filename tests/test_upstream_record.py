@@ -23,9 +23,41 @@ def test_an_app_is_asked_at_openais_path_unless_told_otherwise() -> None:
     assert Upstream(app=app).path is None
 
 
-def test_a_path_that_is_none_is_refused() -> None:
+def test_the_api_decides_on_the_default_path() -> None:
+    for make in (Upstream.asgi, lambda app, **options: Upstream.wsgi(lambda environ, start: [], **options)):
+        assert make(app, api="responses").path == "/v1/responses"
+        assert make(app, api="both").path == "/v1/chat/completions"
+        assert make(app, api="responses", path="/answer").path == "/answer"
+        assert make(app, api="responses", path=None).path is None
+    assert Upstream.http("http://host", api="responses").path == "/responses"
+    assert Upstream.handler(lambda request: "hi", api="responses").path is None
+
+
+def test_an_upstream_of_both_apis_has_its_endpoints_side_by_side() -> None:
+    for path in ("/a/chat/completions", "/a/responses"):
+        both = Upstream.asgi(app, api="both", path=path)
+        assert (both.endpoint("chat"), both.endpoint("responses")) == ("/a/chat/completions", "/a/responses")
+    assert Upstream.asgi(app, path="/own").endpoint("chat") == "/own"
+    assert Upstream.asgi(app, api="both", path=None).endpoint("responses") is None
+    with pytest.raises(ConfigurationError, match="path must end with /chat/completions or /responses"):
+        Upstream.asgi(app, api="both", path="/own")
+
+
+def test_a_client_is_served_in_its_own_api_where_the_upstream_can() -> None:
+    for api, chat, responses in (
+        ("chat", "chat", "chat"),
+        ("responses", "responses", "responses"),
+        ("both", "chat", "responses"),
+    ):
+        upstream = Upstream.asgi(app, api=api)
+        assert (upstream.spoken_to("chat"), upstream.spoken_to("responses")) == (chat, responses)
+
+
+def test_a_path_or_an_api_that_is_none_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="start with '/'"):
         Upstream.asgi(app, path="chat")
+    with pytest.raises(ConfigurationError, match="api must be one of chat, responses, both"):
+        Upstream(app=app, api="soap")
 
 
 def test_all_kinds_take_the_records_fields() -> None:

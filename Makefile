@@ -11,7 +11,7 @@ UPSTREAM ?=
 PROFILE ?=
 PORT ?= 8000
 
-.PHONY: help demo test check fmt bench serve
+.PHONY: help demo test check fmt docs bench serve
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ check: $(READY) ## Check format, lint, types and import contracts
 fmt: $(READY) ## Format the code and mend what the linter can mend
 	@$(BIN)/ruff check --fix-only --quiet
 	@$(BIN)/ruff format
+
+docs: $(READY) ## Write the pages that are made from the code
+	@$(BIN)/python -m docs.mapping
 
 bench: $(READY) ## Measure the translator against plain JSON work
 	@$(BIN)/python -m benchmarks.translator

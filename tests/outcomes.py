@@ -32,7 +32,19 @@ class DoneHere(NamedTuple):
     name: str
 
 
-Outcome = Carried | Lost | Rejected | DoneHere
+class Failed(NamedTuple):
+    """The answer becomes an error of this code."""
+
+    code: str
+
+
+class Idle(NamedTuple):
+    """Nothing is made of it, and nothing is lost."""
+
+    reason: str
+
+
+Outcome = Carried | Lost | Rejected | DoneHere | Failed | Idle
 
 
 class Row(NamedTuple):

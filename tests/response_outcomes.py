@@ -7,19 +7,8 @@ it, and nothing is lost.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from responses_asgi.types.json import JSON
-from tests.outcomes import Carried, Lost, Row
-
-
-class Failed(NamedTuple):
-    code: str
-
-
-class Idle(NamedTuple):
-    reason: str
-
+from tests.outcomes import Carried, Failed, Idle, Lost, Row
 
 FRAME = Idle("every answer has its own")
 ECHO = Idle("an echo of the request")
@@ -338,6 +327,7 @@ ITEM_FIELDS: list[Row] = [
     Row("custom_tool_call.input", "b", Carried(f"{CALLS}[0].custom.input", "b")),
     Row("custom_tool_call.name", "d", Carried(f"{CALLS}[0].custom.name", "d")),
     Row("custom_tool_call.namespace", "n", Lost("output.custom_tool_call.namespace")),
+    Row("custom_tool_call.status", "completed", COPY),
     Row("custom_tool_call.type", "custom_tool_call", Carried(f"{CALLS}[0].type", "custom")),
 ]
 

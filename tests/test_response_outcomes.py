@@ -19,7 +19,7 @@ from responses_asgi.convert import (
 )
 from responses_asgi.errors import APIError
 from responses_asgi.types.json import JSON
-from tests.outcomes import MISSING, Carried, Lost, Row, find, properties, types
+from tests.outcomes import MISSING, Carried, Failed, Idle, Lost, Row, find, properties, types
 from tests.response_outcomes import (
     CALL,
     CHOICE,
@@ -36,8 +36,6 @@ from tests.response_outcomes import (
     TOOL_CALL,
     USAGE,
     WHOLE_ITEMS,
-    Failed,
-    Idle,
 )
 
 SPEC = Path(__file__).parents[2] / "shared" / "spec"

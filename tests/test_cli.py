@@ -116,6 +116,7 @@ def test_serve_hands_the_server_its_options(monkeypatch: pytest.MonkeyPatch) -> 
     assert app.bridge.upstream.profile.name == "vllm"
     assert app.bridge.options.strict
     assert get(app, "/v1/responses").status_code == 405
+    assert get(app, "/v1/chat/completions").status_code == 405
     assert get(app, "/health").json() == {
         "status": "ok",
         "upstream": "http://127.0.0.1:9/v1",

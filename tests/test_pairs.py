@@ -133,6 +133,7 @@ async def test_other_pairs_are_translated(client: str, api: str) -> None:
 
 
 def changing(body: JSON, headers: dict[str, str], context: Any) -> None:
+    assert context.response_id == ""
     body["instructions"] = f"for {context.api}"
 
 
@@ -165,13 +166,13 @@ async def test_hooks_between_responses_and_responses_see_the_answer() -> None:
     mounted = component(
         "responses",
         whole(response_of(said(0, "Hello"))),
-        on_event=lambda event, context: types.append(event.type),
+        on_event=lambda event, context: types.append(f"{event.type} {context.response_id}"),
         after_exchange=lambda snapshot, losses, timings, context: told.append(snapshot),
     )
     exchange = await post(mounted).run()
     assert exchange.json == told[0]
     assert exchange.json["output"][0]["content"][0]["text"] == "Hello"
-    assert (types[0], types[-1]) == ("response.created", "response.completed")
+    assert (types[0], types[-1]) == ("response.created resp_7", "response.completed resp_7")
 
 
 async def test_stream_of_a_responses_upstream_that_breaks_off_ends_legally() -> None:

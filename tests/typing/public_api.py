@@ -16,11 +16,13 @@ from starlette.middleware import Middleware
 from responses_asgi import (
     PROFILES,
     ASGITransport,
+    ChatCompletionsMiddleware,
     ChatRequest,
     ExchangeContext,
     Profile,
     Reasoning,
     ResponsesMiddleware,
+    ResponsesRequest,
     ToolCall,
     Upstream,
 )
@@ -35,6 +37,27 @@ def wrap_fastapi() -> FastAPI:
     )
     app.mount("/local/v1", ResponsesMiddleware(Upstream.http("http://localhost:8000/v1", profile="vllm")))
     return app
+
+
+def wrap_for_chat_clients() -> FastAPI:
+    app = FastAPI()
+    app.add_middleware(ChatCompletionsMiddleware)
+    app.add_middleware(
+        ChatCompletionsMiddleware,
+        path="/api/llm/chat",
+        upstream_path="/api/llm/responses",
+        reasoning_field=None,
+        max_choices=4,
+        loss_header=False,
+    )
+    upstream = Upstream.http("https://api.openai.com", api="responses", api_key_env="OPENAI_API_KEY")
+    app.mount("/openai/v1", ChatCompletionsMiddleware(upstream))
+    app.mount("/house/v1", ChatCompletionsMiddleware(Upstream.handler(answer, api="responses")))
+    return app
+
+
+async def answer(request: ResponsesRequest) -> AsyncIterator[str | dict[str, Any]]:
+    yield str(request.get("input"))
 
 
 def wrap_starlette() -> Starlette:

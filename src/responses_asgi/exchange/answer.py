@@ -175,6 +175,7 @@ class Answer:
     def _show(self, on_event: OnEvent, events: list[Event]) -> None:
         """Show the hook what the client has got, so that its exceptions leave no gap; then never again."""
         self._on_event = None
+        self._context.response_id = self.translator.response_id
         for event in events:
             if event.data != DONE:
                 on_event(event, self._context)

@@ -71,10 +71,6 @@ class Calls:
                 _One(number, call, response, _copied(request.scope) if number else request.scope)
             )
 
-    @property
-    def client_left(self) -> bool:
-        return any(one.call.client_left for one in self._all)
-
     def left(self) -> None:
         """The client has left."""
         for one in self._all:

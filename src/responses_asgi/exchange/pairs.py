@@ -48,6 +48,8 @@ class Pair:
     """One client API over one upstream API."""
 
     client_api: WireAPI
+    keeps_ids: bool
+    """Whether the answer has the upstream's own id, unknown until it begins."""
     client: ClientSide
     upstream: UpstreamSide
     translator: MakeTranslator
@@ -106,7 +108,7 @@ _TRANSLATORS: dict[tuple[WireAPI, WireAPI], MakeTranslator] = {
 def pair_of(client: WireAPI, upstream: Upstream) -> Pair:
     """The pair of this client API and what this upstream speaks, which is the client's own if it can."""
     spoken = upstream.spoken_to(client)
-    return Pair(client, CLIENTS[client], UPSTREAMS[spoken], _TRANSLATORS[client, spoken])
+    return Pair(client, client == spoken, CLIENTS[client], UPSTREAMS[spoken], _TRANSLATORS[client, spoken])
 
 
 def _new_id(prefix: str) -> str:

@@ -136,7 +136,7 @@ async def _prepare(
         _refuse_dropped(translator.losses)
     context = ExchangeContext(
         api=pair.client_api,
-        response_id=translator.response_id,
+        response_id="" if pair.keeps_ids else translator.response_id,
         principal=None,
         scope=scope,
         request=request,
@@ -207,6 +207,7 @@ async def _settle(prepared: Prepared, answer: Answer, upstream: Upstream) -> Non
     if upstream.after_exchange is None:
         return
     translator = prepared.translator
+    prepared.context.response_id = translator.response_id
     try:
         waiting = upstream.after_exchange(
             translator.snapshot(), translator.losses, answer.timings(), prepared.context

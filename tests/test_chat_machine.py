@@ -206,6 +206,12 @@ def test_parts_and_items_in_no_known_form_are_passed_over() -> None:
     assert (got.facts.text, got.facts.calls) == ("", ())
 
 
+def test_a_call_without_a_name_is_reported() -> None:
+    got = answer(events(called(0, "", "{}")))
+    assert got.facts.calls == ()
+    assert got.reported == {"output.function_call"}
+
+
 def test_a_namespace_is_reported() -> None:
     got = answer(events(called(0, "tide", "{}", namespace="sea")))
     assert got.facts.calls == (("tide", "{}"),)

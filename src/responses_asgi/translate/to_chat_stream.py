@@ -217,6 +217,8 @@ class ChatStream:
         elif item.kind in CALLS:
             self._open_call(item, found)
             self._say_rest(item, ("call", 0), found.get(CALLS[item.kind][1]))
+            if item.ordinal is None and not found.get("name"):
+                self._losses.report(f"output.{item.kind}", "dropped", "a call without a name")
         elif first:
             self._losses.report(f"output.{item.kind}", "dropped", "Chat Completions has no such item")
 

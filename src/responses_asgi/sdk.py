@@ -17,7 +17,7 @@ from responses_asgi.upstreams.upstream import Upstream
 if TYPE_CHECKING:
     import openai
 
-__all__ = ["client", "sync_client"]
+__all__ = ["BothAPIs", "client", "sync_client"]
 
 # A name that Django and TrustedHostMiddleware let in.
 BASE_URL = "http://localhost/v1"
@@ -88,9 +88,9 @@ class _Transport(ASGITransport):
     """Closes what an Upstream holds when the client is closed; of an app the user is the owner."""
 
     def __init__(self, upstream: Upstream | ASGIApp) -> None:
-        self._both: _BothAPIs | None = None
+        self._both: BothAPIs | None = None
         if isinstance(upstream, Upstream):
-            upstream = self._both = _BothAPIs(upstream)
+            upstream = self._both = BothAPIs(upstream)
         super().__init__(upstream)
 
     async def aclose(self) -> None:
@@ -98,7 +98,7 @@ class _Transport(ASGITransport):
             await self._both.aclose()
 
 
-class _BothAPIs:
+class BothAPIs:
     """An upstream as an app that answers Responses and Chat clients."""
 
     def __init__(self, upstream: Upstream) -> None:

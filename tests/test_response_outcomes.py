@@ -209,6 +209,13 @@ def test_part(row: Row) -> None:
     check(row, completed, response_of(item), response_of())
 
 
+def test_what_says_nothing_is_not_reported() -> None:
+    item = {"type": "message", "phase": None, "mood": [], "content": [7, {"type": "whim", "text": "Hey"}]}
+    completion, losses = completed(response_of(item))
+    assert completion["choices"][0]["message"]["content"] == "Hey"
+    assert losses == []
+
+
 def events_of(row: Row, *, event: bool) -> list[JSON]:
     """The stream around the row's event, which is left out for `event=False`."""
     placed = [{"type": row.name, **row.value}] if event else []

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from responses_asgi.middleware.responses import ResponsesMiddleware
     from responses_asgi.profiles import PROFILES, Profile
     from responses_asgi.sdk import client, sync_client
+    from responses_asgi.translate.chat_to_responses import ChatToResponses
     from responses_asgi.translate.responses_to_chat import ResponsesToChat
     from responses_asgi.translate.snapshot import fold
     from responses_asgi.transport import ASGITransport
@@ -53,6 +54,7 @@ __all__ = [
     "ASGITransport",
     "ChatCompletionsMiddleware",
     "ChatRequest",
+    "ChatToResponses",
     "ConfigurationError",
     "Converted",
     "ConvertedStream",
@@ -112,6 +114,7 @@ _MODULES = {
     "middleware.responses": ("ResponsesMiddleware",),
     "profiles": ("PROFILES", "Profile"),
     "sdk": ("client", "sync_client"),
+    "translate.chat_to_responses": ("ChatToResponses",),
     "translate.responses_to_chat": ("ResponsesToChat",),
     "translate.snapshot": ("fold",),
     "transport": ("ASGITransport",),

@@ -18,13 +18,21 @@ from responses_asgi import (
     ASGITransport,
     ChatCompletionsMiddleware,
     ChatRequest,
+    ConvertedStream,
     ExchangeContext,
+    Losses,
     Profile,
     Reasoning,
     ResponsesMiddleware,
     ResponsesRequest,
     ToolCall,
     Upstream,
+    chat_request_to_responses,
+    chat_stream_to_responses,
+    completion_to_response,
+    response_to_completion,
+    responses_request_to_chat,
+    responses_stream_to_chat,
 )
 from responses_asgi.testing import ScriptedChat, Turn, assert_valid_stream
 
@@ -114,3 +122,15 @@ def check(stream: bytes) -> str:
     final = assert_valid_stream(stream, dialect="openresponses")
     assert_type(final, dict[str, Any])
     return str(final["status"])
+
+
+def conversions(body: Iterator[bytes]) -> list[bytes]:
+    request, losses = responses_request_to_chat({"model": "m", "input": "Hi"}, profile="vllm")
+    assert_type(request, dict[str, Any])
+    assert_type(losses, Losses)
+    completion = response_to_completion({"output": []}, request=request).value
+    response = completion_to_response(completion, dialect="openresponses", now=lambda: 0).value
+    stream = chat_stream_to_responses([completion], request=chat_request_to_responses(request).value)
+    assert_type(stream, ConvertedStream)
+    events = [event for event in stream if event != response]
+    return [*responses_stream_to_chat(body).sse(), *responses_stream_to_chat(events).sse()]

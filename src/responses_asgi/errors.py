@@ -197,7 +197,7 @@ def error_from_payload(
     kind, code, param = error.get("type"), error.get("code"), error.get("param")
     if status is None:
         status = _status_of(code, error.get("status"), kind)
-    if str(code).isdecimal() and 100 <= int(code) <= 599:
+    if str(code).isdecimal() and 100 <= int(str(code)) <= 599:
         # It repeats the HTTP status; clients know the status's own name.
         code = None
     return UpstreamError(

@@ -97,8 +97,8 @@ class ReasoningReader:
             return
         self._details.append(entry)
         kind = "summary" if entry.get("type") == "reasoning.summary" else "text"
-        text = entry.get(kind)
-        yield from self.say(source, kind, text if isinstance(text, str) else "")
+        said = entry.get(kind)
+        yield from self.say(source, kind, said if isinstance(said, str) else "")
 
 
 def _plain(value: object) -> str:

@@ -196,9 +196,11 @@ class FakeModel:
                 raise self._problem(f"{reply!r} is no answer on {request.path}.")
             await play(reply, send, stream=request.stream)
             return
-        voice: ChatVoice | ResponsesVoice = ResponsesVoice(request.body, self._new_id, _now)
+        voice: ChatVoice | ResponsesVoice
         if request.api == "chat":
             voice = ChatVoice(request.body, personality)
+        else:
+            voice = ResponsesVoice(request.body, self._new_id, _now)
         head = {"id": self._new_id("chatcmpl-"), "created": _now(), "model": request.model}
         delivery = Delivery(
             reply,

@@ -64,7 +64,7 @@ class ModelRequest:
             return self.body
         given = self.body.get("input")
         items = [{"role": "user", "content": given}] if isinstance(given, str) else list(given or ())
-        body = {**self.body, "input": [*self.earlier, *items]}
+        body = {**self.body, "input": [*self.earlier, *items], "previous_response_id": None}
         return to_chat_request(body, profile=PROFILES["openai"], losses=Losses())
 
     @cached_property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias
@@ -71,9 +72,10 @@ class Error(APIError):
     ) -> None:
         waits: dict[str, str] = {}
         if retry_after is not None:
+            # Clients take a wait of 0 for none that was named.
             waits = {
-                "retry-after": str(-int(-retry_after // 1)),
-                "retry-after-ms": str(round(retry_after * 1000)),
+                "retry-after": str(math.ceil(retry_after)),
+                "retry-after-ms": str(max(1, round(retry_after * 1000))),
             }
         super().__init__(
             message, status=status, type=type, param=param, code=code, headers={**waits, **(headers or {})}

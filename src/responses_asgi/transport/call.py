@@ -158,8 +158,9 @@ class Call:
             await self._pieces.put(piece)
         if not more:
             self._complete = True
-            self._over.set()
+            # Before it is told that all is over: an app may end what it does when it hears that.
             await self._pieces.put(None)
+            self._over.set()
 
 
 def library_of(request: Any) -> ModuleType:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from responses_asgi.errors import UpstreamError
@@ -215,7 +215,8 @@ wild_events = loose(
 )
 
 
-@settings(max_examples=400)
+# The first wild event takes seconds to draw on a busy machine.
+@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(wild_events, max_size=6),
     st.sampled_from([{}, {"stop": ["a"]}, {"functions": [{"name": "f"}]}, {"stream_options": None}]),

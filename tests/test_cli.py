@@ -18,6 +18,7 @@ import httpx
 import pytest
 from openai import OpenAI
 
+import responses_asgi
 from examples.serving import uvicorn
 from responses_asgi import ASGITransport
 from responses_asgi.cli import main
@@ -129,8 +130,10 @@ def test_python_m_is_the_same_command(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["responses-asgi", "--version"])
+    # By its path: pytest loads the package as a plugin, and its loader is none that `run_module` can use.
+    command = Path(responses_asgi.__file__).with_name("__main__.py")
     with pytest.raises(SystemExit) as caught:
-        runpy.run_module("responses_asgi", run_name="__main__")
+        runpy.run_path(str(command), run_name="__main__")
     assert caught.value.code == 0
     assert capsys.readouterr().out.startswith("responses-asgi ")
 

@@ -52,8 +52,8 @@ def assert_valid_chat_stream(
 class ChatStreamCheck:
     """The state of one stream; chunks go in one by one, and the first illegal one raises InvalidStream."""
 
-    def __init__(self, *, usage: bool | None = None) -> None:
-        self._at = Position(CHAT_RULES)
+    def __init__(self, *, usage: bool | None = None, at: Position | None = None) -> None:
+        self._at = at or Position(CHAT_RULES)
         self._usage_asked = usage
         self._chunks: list[JSON] = []
         self._choices: dict[int, ChoiceCheck] = {}
@@ -64,15 +64,23 @@ class ChatStreamCheck:
 
     def take_text(self, text: bytes) -> None:
         """Check the form of a whole SSE text and every chunk in it."""
-        self._marked = False
+        self.begin_text()
         for block in blocks(text, self._at):
-            legal = len(block) == 1 and block[0].startswith("data: ")
-            self._at.require(legal, "sse-form", f"after chunk {self._at.number}: got {block!r}")
-            self._take_data(block[0][6:].encode())
+            self.take_block(block)
+
+    def begin_text(self) -> None:
+        """SSE text is checked, which must have its end mark."""
+        self._marked = bool(self._marked)
+
+    def take_block(self, block: list[str]) -> None:
+        """Check the lines of the next SSE event."""
+        legal = len(block) == 1 and block[0].startswith("data: ")
+        self._at.require(legal, "sse-form", f"after chunk {self._at.number}: got {block!r}")
+        self._take_data(block[0][6:].encode())
 
     def take_event(self, event: Event) -> None:
         """Check the next event as the machines make them: a chunk, or the end mark, without a type."""
-        self._marked = bool(self._marked)
+        self.begin_text()
         self._at.equal("sse-form", "event line", event.type, "")
         self._take_data(event.data)
 

@@ -65,10 +65,11 @@ def assert_valid_stream(
 class StreamCheck:
     """The state of one stream; events go in one by one, and the first illegal one raises InvalidStream."""
 
-    def __init__(self, *, dialect: Dialect = "openai") -> None:
+    def __init__(self, *, dialect: Dialect = "openai", at: Position | None = None) -> None:
         self._dialect = dialect
-        self._at = Position()
+        self._at = at or Position()
         self._state = "new"
+        self._marked = False
         self._items: list[ItemCheck] = []
         self._ids: set[str] = set()
         self._call_ids: set[str] = set()
@@ -79,21 +80,26 @@ class StreamCheck:
 
     def take_text(self, text: bytes) -> None:
         """Check the form of a whole SSE text and every event in it."""
-        done = False
         for block in blocks(text, self._at):
-            self._at.require(not done, "done-marker", f"{block!r} follows [DONE]")
-            if block == ["data: [DONE]"]:
-                self._at.require(self._state == "ended", "done-marker", "[DONE] before the terminal event")
-                done = True
-                continue
-            self._at.require(
-                len(block) == 2 and block[0].startswith("event: ") and block[1].startswith("data: "),
-                "sse-form",
-                f"after event {self._at.number}: got {block!r}",
-            )
-            self.take(document(block[1][6:], self._at), name=block[0][7:])
+            self.take_block(block)
+        self.end_text()
+
+    def take_block(self, block: list[str]) -> None:
+        """Check the lines of the next SSE event."""
+        at = self._at
+        at.require(not self._marked, "done-marker", f"{block!r} follows [DONE]")
+        if block == ["data: [DONE]"]:
+            at.require(self._state == "ended", "done-marker", "[DONE] before the terminal event")
+            self._marked = True
+            return
+        legal = len(block) == 2 and block[0].startswith("event: ") and block[1].startswith("data: ")
+        at.require(legal, "sse-form", f"after event {at.number}: got {block!r}")
+        self.take(document(block[1][6:], at), name=block[0][7:])
+
+    def end_text(self) -> None:
+        """Check that the SSE text may stop here."""
         if self._dialect == "openresponses" and self._state == "ended":
-            self._at.require(done, "done-marker", "the stream does not end with [DONE]")
+            self._at.require(self._marked, "done-marker", "the stream does not end with [DONE]")
 
     def take(self, event: JSON, *, name: str | None = None) -> None:
         """Check the next event; `name` is what its event line said."""

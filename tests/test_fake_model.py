@@ -28,7 +28,7 @@ from responses_asgi.testing import (
     assert_valid_chat_stream,
     assert_valid_stream,
 )
-from tests.loopback import served
+from tests.loopback import ask, served
 
 JSON = dict[str, Any]
 
@@ -110,23 +110,13 @@ def test_the_sync_client_reads_both() -> None:
 
 
 async def test_reasoning_text_and_parallel_calls() -> None:
-    completion, answer = await heard(
-        *[
-            [
-                Reasoning("Where?"),
-                "Wait. ",
-                ToolCall("a", {"x": 1}, "call_a"),
-                ToolCall("b", '{"y":', "call_b"),
-            ]
-        ]
-        * 4
-    )
+    calls = [ToolCall("a", {"x": 1}, "call_a"), ToolCall("b", '{"y":', "call_b")]
+    completion, answer = await heard([Reasoning("Where?"), "Wait. ", *calls])
     (choice,) = completion["choices"]
     assert choice["finish_reason"] == "tool_calls"
     assert choice["message"]["reasoning_content"] == "Where?"
     assert choice["message"]["content"] == "Wait. "
-    calls = [(call["id"], call["function"]) for call in choice["message"]["tool_calls"]]
-    assert calls == [
+    assert [(call["id"], call["function"]) for call in choice["message"]["tool_calls"]] == [
         ("call_a", {"name": "a", "arguments": '{"x":1}'}),
         ("call_b", {"name": "b", "arguments": '{"y":'}),
     ]

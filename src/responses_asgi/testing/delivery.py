@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, aclosing
 from random import Random
 
 from responses_asgi.errors import APIError
-from responses_asgi.testing.faults import BrokenOff, Frame
+from responses_asgi.testing.faults import BrokenOff, Fault, Frame
 from responses_asgi.testing.pace import Clock, Pace, fragments
-from responses_asgi.testing.script import Reply, pieces_of
 from responses_asgi.testing.voices import Voice
 from responses_asgi.types.asgi import Send
 from responses_asgi.types.json import JSON
-from responses_asgi.upstreams.answers import Usage
+from responses_asgi.upstreams.answers import Piece, Usage
 from responses_asgi.upstreams.completion import ChunkWriter
 
 __all__ = ["Delivery"]
@@ -32,16 +31,17 @@ _ROLE: JSON = {
 
 
 class Delivery:
-    """Says one reply.
+    """Says the pieces of one reply.
 
     `whole_calls`: the arguments of a call are not cut. `prompt_tokens` is what the usage tells of the request
-    where the reply has no Usage.
+    where there is no Usage among the pieces.
     """
 
     def __init__(
         self,
-        reply: Reply,
+        pieces: AsyncGenerator[Piece],
         *,
+        faults: Sequence[Fault],
         voice: Voice,
         writer: ChunkWriter,
         pace: Pace,
@@ -50,10 +50,11 @@ class Delivery:
         whole_calls: bool,
         prompt_tokens: int,
     ) -> None:
-        self._reply = reply
+        self._pieces = pieces
+        self._faults = faults
         self._voice = voice
         self._writer = writer
-        self._pace = reply.pace or pace
+        self._pace = pace
         self._clock = clock
         self._random = random
         self._whole_calls = whole_calls
@@ -65,10 +66,10 @@ class Delivery:
         async with AsyncExitStack() as stack:
             frames = self._stream() if stream else self._whole()
             await stack.enter_async_context(aclosing(frames))
-            for fault in self._reply.faults:
+            for fault in self._faults:
                 frames = await stack.enter_async_context(aclosing(fault.frames(frames, self._clock)))
             body = await stack.enter_async_context(aclosing(_encoded(frames)))
-            for fault in self._reply.faults:
+            for fault in self._faults:
                 body = await stack.enter_async_context(aclosing(fault.body(body, self._clock)))
             try:
                 async for message in body:
@@ -118,7 +119,7 @@ class Delivery:
         """The chunks of the answer, each when it is due."""
         writer, waits, tokens = self._writer, self._pace.waits(self._random), 0
         counted = begun = False
-        async with aclosing(pieces_of(self._reply.parts, self._clock)) as pieces:
+        async with aclosing(self._pieces) as pieces:
             async for piece in pieces:
                 if not begun:
                     begun = True

@@ -155,6 +155,19 @@ async def test_a_function_that_fails_is_told_and_fails_the_test() -> None:
         fake.verify()
 
 
+async def test_a_generator_that_fails_is_told_in_the_stream_and_fails_the_test() -> None:
+    def broken(request: ModelRequest) -> Iterator[str]:
+        yield "The fox"
+        raise LookupError("no more foxes")
+
+    fake = FakeModel(broken)
+    with pytest.raises(openai.APIError, match="no more foxes"):
+        async for _ in await client(fake).responses.create(model="m", input="Hi", stream=True):
+            pass
+    with pytest.raises(Unscripted, match="no more foxes"):
+        fake.verify()
+
+
 async def test_what_cannot_be_said_is_told() -> None:
     with pytest.raises(openai.InternalServerError, match="cannot say 42"):
         await told(FakeModel([[42]]))
@@ -233,9 +246,9 @@ async def test_a_turn_waits_for_the_request_it_is_meant_for() -> None:
 
 
 async def test_as_a_context_manager_it_fails_the_block() -> None:
-    with pytest.raises(Unscripted, match="not said to its end:\n  turn 1: 'two'"):
-        with FakeModel(["one", "two"], strict=True) as fake:
-            await told(fake)
+    unsaid = "not said to its end:\n  turn 1: 'two'"
+    with pytest.raises(Unscripted, match=unsaid), FakeModel(["one", "two"], strict=True) as fake:
+        await told(fake)
     with pytest.raises(Unscripted, match="no turn for request 0") as caught, FakeModel([]) as fake:
         await told(fake)
     assert isinstance(caught.value.__context__, openai.InternalServerError)

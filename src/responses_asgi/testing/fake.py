@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from itertools import count
 from random import Random
 from types import TracebackType
@@ -14,6 +15,7 @@ from responses_asgi.errors import APIError, InvalidRequestError
 from responses_asgi.profiles import PROFILES, Profile, profile_for
 from responses_asgi.testing.delivery import Delivery
 from responses_asgi.testing.endpoints import embeddings, model_list, model_object
+from responses_asgi.testing.faults import BrokenOff
 from responses_asgi.testing.model_request import ModelRequest
 from responses_asgi.testing.pace import Clock, Pace, RealClock
 from responses_asgi.testing.personality import Personality
@@ -25,6 +27,7 @@ from responses_asgi.testing.script import (
     ScriptedTurn,
     Unscripted,
     When,
+    pieces_of,
     reply_of,
 )
 from responses_asgi.testing.scripted import ResponsesTurn, Turn, play
@@ -34,6 +37,7 @@ from responses_asgi.types.asgi import Receive, Scope, Send
 from responses_asgi.types.chat import validate_chat_request
 from responses_asgi.types.json import JSON, loads
 from responses_asgi.types.responses import validate_request
+from responses_asgi.upstreams.answers import Piece
 from responses_asgi.upstreams.completion import ChunkWriter
 from responses_asgi.upstreams.replies import deny_websocket, send_error, send_json, serve_lifespan
 from responses_asgi.upstreams.request import RequestBody, while_client_stays
@@ -203,12 +207,13 @@ class FakeModel:
             voice = ResponsesVoice(request.body, self._new_id, _now)
         head = {"id": self._new_id("chatcmpl-"), "created": _now(), "model": request.model}
         delivery = Delivery(
-            reply,
+            self._pieces(reply, request),
+            faults=reply.faults,
             voice=voice,
             writer=ChunkWriter(
                 head, new_call_id=lambda: personality.call_id(self._new_id("call_")), usage_wanted=True
             ),
-            pace=self._pace,
+            pace=reply.pace or self._pace,
             clock=self._clock,
             random=self._random,
             whole_calls=personality.habits.whole_calls,
@@ -230,8 +235,22 @@ class FakeModel:
         except Unscripted as problem:
             raise self._problem(str(problem)) from None
         except Exception as error:
-            logger.exception("The script failed at request %d", request.number)
-            raise self._problem(f"The script failed at request {request.number}: {error!r}") from error
+            raise self._failed(request, error) from error
+
+    async def _pieces(self, reply: Reply, request: ModelRequest) -> AsyncGenerator[Piece]:
+        """What the reply says. Raises APIError, and BrokenOff for a cut."""
+        try:
+            async with aclosing(pieces_of(reply.parts, self._clock)) as pieces:
+                async for piece in pieces:
+                    yield piece
+        except (APIError, BrokenOff):
+            raise
+        except Exception as error:
+            raise self._failed(request, error) from error
+
+    def _failed(self, request: ModelRequest, error: Exception) -> APIError:
+        logger.error("The script failed at request %d", request.number, exc_info=error)
+        return self._problem(f"The script failed at request {request.number}: {error!r}")
 
     def _problem(self, text: str) -> APIError:
         self._problems.append(text)

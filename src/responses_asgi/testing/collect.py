@@ -68,9 +68,11 @@ class Collected:
     @property
     def finish(self) -> str | None:
         """How the answer ended: the status of a response, the finish_reason of a completion."""
-        if self.api == "responses":
-            return self.answer.get("status")
-        return (self.answer.get("choices") or [{}])[0].get("finish_reason")
+        choices = self.answer.get("choices") or [{}]
+        told: str | None = (
+            self.answer.get("status") if self.api == "responses" else choices[0].get("finish_reason")
+        )
+        return told
 
     @property
     def error(self) -> JSON | None:

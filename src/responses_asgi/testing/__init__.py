@@ -10,8 +10,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from responses_asgi.testing.cassettes import Recorder, Replay
     from responses_asgi.testing.chat_rules import CHAT_RULES
     from responses_asgi.testing.chat_validate import ChatStreamCheck, assert_valid_chat_stream
+    from responses_asgi.testing.collected import Collected, collect
     from responses_asgi.testing.fake import FakeModel
     from responses_asgi.testing.faults import (
         CRLF,
@@ -28,8 +30,11 @@ if TYPE_CHECKING:
         Split,
         Stall,
     )
+    from responses_asgi.testing.guard import StreamGuard
     from responses_asgi.testing.model_request import ModelRequest, ToolResult
     from responses_asgi.testing.pace import Clock, ManualClock, Pace, RealClock
+    from responses_asgi.testing.recordings import Recording, load_recordings
+    from responses_asgi.testing.redaction import Redactor
     from responses_asgi.testing.rules import RULES, InvalidStream
     from responses_asgi.testing.script import Reply, Rule, ScriptedTurn, Unscripted, When
     from responses_asgi.testing.scripted import (
@@ -39,6 +44,7 @@ if TYPE_CHECKING:
         ScriptedResponses,
         Turn,
     )
+    from responses_asgi.testing.server import Server, served
     from responses_asgi.testing.validate import StreamCheck, assert_valid_stream
     from responses_asgi.testing.vocabulary import (
         Citation,
@@ -58,6 +64,7 @@ __all__ = [
     "ChatStreamCheck",
     "Citation",
     "Clock",
+    "Collected",
     "Cut",
     "DropIds",
     "Edit",
@@ -76,8 +83,12 @@ __all__ = [
     "RealClock",
     "Reasoning",
     "ReceivedRequest",
+    "Recorder",
+    "Recording",
+    "Redactor",
     "Refusal",
     "RepeatFinish",
+    "Replay",
     "Reply",
     "ResponsesTurn",
     "ReuseIndex",
@@ -86,9 +97,11 @@ __all__ = [
     "ScriptedChat",
     "ScriptedResponses",
     "ScriptedTurn",
+    "Server",
     "Split",
     "Stall",
     "StreamCheck",
+    "StreamGuard",
     "ToolCall",
     "ToolResult",
     "Turn",
@@ -97,10 +110,19 @@ __all__ = [
     "When",
     "assert_valid_chat_stream",
     "assert_valid_stream",
+    "collect",
+    "load_recordings",
+    "served",
 ]
 
 # Module -> its public names. The imports above tell type checkers the same.
 _MODULES = {
+    "cassettes": ("Recorder", "Replay"),
+    "collected": ("Collected", "collect"),
+    "guard": ("StreamGuard",),
+    "recordings": ("Recording", "load_recordings"),
+    "redaction": ("Redactor",),
+    "server": ("Server", "served"),
     "vocabulary": ("Citation", "Error", "Finish", "Reasoning", "Refusal", "Scored", "ToolCall", "Usage"),
     "script": ("Reply", "Rule", "ScriptedTurn", "Unscripted", "When"),
     "pace": ("Clock", "ManualClock", "Pace", "RealClock"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterator
+from typing import Literal
 
 from responses_asgi.testing.rules import Position
 from responses_asgi.types.json import JSON, loads
@@ -27,13 +28,21 @@ def is_comment(block: list[str]) -> bool:
 
 
 class BlockReader:
-    """Reads SSE text in pieces: `feed` gives the blocks that a piece completes, comments included."""
+    """Reads SSE text in pieces: `feed` gives the blocks that a piece completes, comments included.
 
-    def __init__(self, at: Position) -> None:
+    `errors`: what becomes of bytes that are not UTF-8: they break a rule, or are replaced by U+FFFD.
+    """
+
+    def __init__(self, at: Position, *, errors: Literal["strict", "replace"] = "strict") -> None:
         self._at = at
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors)
         self._pieces: list[str] = []  # of a line without its end
         self._block: list[str] = []
+
+    @property
+    def between(self) -> bool:
+        """Whether nothing of an unfinished block was read."""
+        return not self._block and not any(self._pieces) and not self._decoder.getstate()[0]
 
     def feed(self, data: bytes) -> Iterator[list[str]]:
         for line in self._lines(self._decoded(data)):

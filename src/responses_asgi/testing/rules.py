@@ -86,7 +86,7 @@ class Position:
     """Where a check stands in a stream, and how it says what is wrong there."""
 
     def __init__(self, rules: Mapping[str, str] = RULES) -> None:
-        self._rules = rules
+        self.rules = rules
         self.number: int | None = None
         self.event = ""
 
@@ -95,7 +95,7 @@ class Position:
         self.event = event
 
     def fail(self, rule: str, detail: str) -> NoReturn:
-        raise InvalidStream(rule, detail, number=self.number, event=self.event, rules=self._rules)
+        raise InvalidStream(rule, detail, number=self.number, event=self.event, rules=self.rules)
 
     def require(self, condition: object, rule: str, detail: str) -> None:
         if not condition:

@@ -154,5 +154,9 @@ class _Reader:
 
     def _decoded(self, events: Iterable[Any]) -> None:
         for _, data in events:
-            if data != DONE and isinstance(event := loads(data), dict):
+            try:
+                event = loads(data)
+            except ValueError:  # [DONE], and what broke off
+                continue
+            if isinstance(event, dict):
                 self._events.append(event)

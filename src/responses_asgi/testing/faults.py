@@ -128,7 +128,7 @@ class Stall(Fault):
 
 @dataclass(frozen=True, slots=True)
 class ErrorEvent(Fault):
-    """In the place of event `at` the server says an error, in its bare form, and ends the body.
+    """In the place of event `at` the server says an error, and ends the body.
 
     No `response.failed` follows. An `Error` inside an answer is told as the API documents it.
     """
@@ -146,8 +146,8 @@ class ErrorEvent(Fault):
                 yield frame
                 continue
             if frame.event:
-                flat = {**error.error_object(), "type": "error", "sequence_number": number}
-                yield Frame(dumps(flat), "error")
+                told = {**error.error_object(), "type": "error", "sequence_number": number, **error.body()}
+                yield Frame(dumps(told), "error")
             else:
                 yield Frame(dumps(error.body()), whole=frame.whole)
             return

@@ -20,13 +20,19 @@ from responses_asgi.testing import faults, vocabulary
 from responses_asgi.testing.fake import FakeModel
 from responses_asgi.testing.pace import Pace
 from responses_asgi.testing.script import Reply, When
-from responses_asgi.types.json import JSON, loads
+from responses_asgi.types.json import JSON, dumps, loads
 
 __all__ = ["FAULTS", "PARTS", "load_fake"]
 
+
+def _json(*value: Any, **fields: Any) -> str:
+    """Structured output: any value, or an object that was taken for arguments."""
+    return dumps(value[0] if value else fields).decode()
+
+
 PARTS: dict[str, Callable[..., Any]] = {
     "text": str,
-    "json": lambda value=None, **fields: fields if value is None else value,
+    "json": _json,
     "reasoning": vocabulary.Reasoning,
     "refusal": vocabulary.Refusal,
     "tool_call": vocabulary.ToolCall,

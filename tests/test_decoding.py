@@ -7,7 +7,7 @@ import zlib
 
 import pytest
 
-from responses_asgi.exchange.decoding import ChunkReader, Inflate, looks_like_sse, media_type
+from responses_asgi.exchange.decoding import ChunkReader, Inflate, TooMuch, looks_like_sse, media_type
 
 TEXT = b"data: {}\n\n" * 100
 
@@ -53,9 +53,24 @@ def test_broken_body_is_an_error(head: bytes, size: int) -> None:
         list(pieces)
 
 
-def test_more_than_the_limit_is_an_error() -> None:
-    with pytest.raises(ValueError, match="more than 100 bytes"):
-        Inflate(limit=100).feed(gzip.compress(b"x" * 1_000_000))
+@pytest.mark.parametrize("members", [1, 4])
+def test_more_than_the_limit_is_an_error(members: int) -> None:
+    with pytest.raises(TooMuch, match="more than 100 bytes"):
+        Inflate(limit=100).feed(gzip.compress(b"x" * 1_000_000) * members)
+
+
+def test_the_limit_is_for_all_members_of_a_piece() -> None:
+    assert len(Inflate(limit=100).feed(gzip.compress(b"x" * 50) * 2)) == 100
+    with pytest.raises(TooMuch):
+        Inflate(limit=100).feed(gzip.compress(b"x" * 50) * 3)
+
+
+def test_members_of_a_piece_are_bounded() -> None:
+    inflate = Inflate(limit=100)
+    for _ in range(3):
+        assert inflate.feed(gzip.compress(b"") * 900) == b""
+    with pytest.raises(ValueError, match="members"):
+        inflate.feed(gzip.compress(b"") * 100_000)
 
 
 @pytest.mark.parametrize(

@@ -99,12 +99,28 @@ async def test_compressed_body(encoding: bytes) -> None:
     assert exchange.status == 200
 
 
-async def test_compressed_body_is_limited_after_decompression() -> None:
+@pytest.mark.parametrize(
+    "bomb",
+    [gzip.compress(b" " * 1_000_000), gzip.compress(b" " * 600) * 2, gzip.compress(b"") * 100],
+    ids=["one member", "several members", "nothing but members"],
+)
+async def test_compressed_body_is_limited_before_and_after_decompression(bomb: bytes) -> None:
     app = ResponsesMiddleware(whole(completion()), max_body_bytes=1000)
-    bomb = gzip.compress(b" " * 1_000_000)
     exchange = await post(app, bomb, headers=[(b"content-encoding", b"gzip")]).run()
+    assert (exchange.status, exchange.error["code"]) == (413, "request_too_large")
+
+
+async def test_compressed_body_that_is_broken_is_a_400() -> None:
+    exchange = await post(
+        ResponsesMiddleware(playing()), b"plain text", headers=[(b"content-encoding", b"gzip")]
+    ).run()
     assert exchange.status == 400
-    assert "more than 1000 bytes come out" in exchange.error["message"]
+    assert "compressed body is broken" in exchange.error["message"]
+
+
+async def test_announced_length_of_thousands_of_digits_is_too_large() -> None:
+    exchange = await post(ResponsesMiddleware(playing()), headers=[(b"content-length", b"1" * 5_000)]).run()
+    assert (exchange.status, exchange.error["code"]) == (413, "request_too_large")
 
 
 async def test_unknown_encoding_is_a_415() -> None:

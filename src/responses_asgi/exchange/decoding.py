@@ -6,21 +6,29 @@ import zlib
 
 from responses_asgi.translate.chunk_reader import ChunkReader
 
-__all__ = ["ChunkReader", "Inflate", "looks_like_sse", "media_type"]
+__all__ = ["ChunkReader", "Inflate", "TooMuch", "looks_like_sse", "media_type"]
 
 # zlib's window size parameter that accepts both gzip and zlib wrappers; negative: neither.
 _WRAPPED = 47
 _BARE = -15
 _HEADER_BYTES = 2
 
+# Members cost time even when they are empty; writers that begin one per block of 64 KiB stay below this.
+_MOST_MEMBERS = 1_000
+_SLICE = 16 * 1024
+
 _SSE_STARTS = (b"data:", b"event:", b":")
 _SSE_START_BYTES = max(map(len, _SSE_STARTS))
+
+
+class TooMuch(ValueError):
+    """More comes out of a compressed body than its reader takes."""
 
 
 class Inflate:
     """Decompresses one body as it comes; `limit` bounds what comes out of one piece, in bytes.
 
-    Raises ValueError when the bytes are no such encoding, or too much comes out of them.
+    Raises ValueError when the bytes are no such encoding, and TooMuch when too much comes out of them.
     """
 
     encodings = frozenset({"gzip", "x-gzip", "deflate"})
@@ -32,29 +40,36 @@ class Inflate:
 
     def feed(self, data: bytes) -> bytes:
         """What `data` adds to the plain body."""
-        if not data:
-            return b""
+        plain = bytearray()
+        members = 0
         try:
-            plain = self._decompress(data)
-            # A gzip body may be several members, one after the other.
-            while self._inner.eof and (rest := self._inner.unused_data):
-                self._inner = zlib.decompressobj(_WRAPPED)
-                plain += self._decompress(rest)
+            # zlib copies what follows a member: slices keep that from growing with the piece.
+            for start in range(0, len(data), _SLICE):
+                rest = data[start : start + _SLICE]
+                while rest:
+                    if self._inner.eof:
+                        # A gzip body may be several members, one after the other.
+                        self._inner = zlib.decompressobj(_WRAPPED)
+                        members += 1
+                    plain += self._decompress(rest, self._limit + 1 - len(plain))
+                    if len(plain) > self._limit:
+                        raise TooMuch(f"more than {self._limit} bytes come out of the compressed body")
+                    if members > _MOST_MEMBERS:
+                        raise ValueError(f"the compressed body has over {_MOST_MEMBERS} members in a piece")
+                    rest = self._inner.unused_data
         except zlib.error as error:
             raise ValueError(f"the compressed body is broken: {error}") from None
-        if self._inner.unconsumed_tail:
-            raise ValueError(f"more than {self._limit} bytes come out of the compressed body")
-        return plain
+        return bytes(plain)
 
-    def _decompress(self, data: bytes) -> bytes:
+    def _decompress(self, data: bytes, most: int) -> bytes:
         try:
-            plain = self._inner.decompress(data, self._limit)
+            plain = self._inner.decompress(data, most)
         except zlib.error:
             if self._head is None:
                 raise
             # Some servers send `deflate` without its zlib wrapper, which shows in the first two bytes.
             self._inner = zlib.decompressobj(_BARE)
-            plain = self._inner.decompress(self._head + data, self._limit)
+            plain = self._inner.decompress(self._head + data, most)
             self._head = None
         if self._head is not None:
             self._head = self._head + data if len(self._head + data) < _HEADER_BYTES else None

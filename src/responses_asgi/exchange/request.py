@@ -6,40 +6,48 @@ import json
 from typing import Any
 
 from responses_asgi.errors import InvalidRequestError
-from responses_asgi.exchange.decoding import Inflate
+from responses_asgi.exchange.decoding import Inflate, TooMuch
 from responses_asgi.exchange.options import Options
 from responses_asgi.types.asgi import Receive, Scope
 from responses_asgi.types.json import loads
 
 __all__ = ["parse_body", "read_body"]
 
+# More than any length has.
+_LENGTH_DIGITS = 20
+
 
 async def read_body(scope: Scope, receive: Receive, *, options: Options) -> bytes | None:
     """The whole body, decompressed; None when the client left before it was there.
 
-    Raises InvalidRequestError: 413 for a body over the limit, 415 for an encoding nobody can read.
+    Raises InvalidRequestError: 413 for a body over the limit, as it comes or decompressed, 415 for an
+    encoding nobody can read.
     """
     limit = options.max_body_bytes
     headers = {name.lower(): value for name, value in scope.get("headers") or ()}
     announced = headers.get(b"content-length", b"")
-    if announced.isdigit() and int(announced) > limit:
+    # Python refuses to read numbers of thousands of digits.
+    if announced.isdigit() and (len(announced) > _LENGTH_DIGITS or int(announced) > limit):
         raise _too_large(limit)
     inflate = _inflate(headers.get(b"content-encoding", b"").decode("latin-1").strip().lower(), limit)
     pieces: list[bytes] = []
-    size = 0
+    size = received = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             return None
         piece = message.get("body", b"")
+        received += len(piece)
         if inflate:
             try:
                 piece = inflate.feed(piece)
+            except TooMuch:
+                raise _too_large(limit) from None
             except ValueError as error:
                 raise InvalidRequestError(f"The request body cannot be read: {error}.") from None
         pieces.append(piece)
         size += len(piece)
-        if size > limit:
+        if max(size, received) > limit:
             raise _too_large(limit)
         if not message.get("more_body"):
             return b"".join(pieces)

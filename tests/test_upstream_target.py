@@ -175,6 +175,18 @@ def test_azure_takes_the_deployment_of_the_clients_path_when_nothing_else_names_
     assert caught.value.param == "model"
 
 
+@pytest.mark.parametrize("name", ["..", ".", "%2e%2e", "a/../../admin", "..\\x", "a//b", "a\r\nb"])
+@pytest.mark.parametrize("by_path", [True, False])
+def test_deployments_that_could_lead_elsewhere_are_refused(name: str, by_path: bool) -> None:
+    target = target_for("https://r.openai.azure.com", **AZURE)
+    with pytest.raises(InvalidRequestError) as caught:
+        if by_path:
+            target.url(CHAT._replace(deployment=name), "")
+        else:
+            target.url(CHAT, "", name)
+    assert (caught.value.status, caught.value.param) == (400, "model")
+
+
 def test_a_deployment_without_azures_version_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="api_version"):
         target_for("https://r.openai.azure.com", profile=PROFILES["azure"], deployment="gpt")

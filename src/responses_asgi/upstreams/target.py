@@ -2,7 +2,8 @@
 
 1. The base URL is the operator's; a client decides on nothing but the endpoint below it and the query.
 2. What the client put before the endpoint (`/v1`, `/openai/v1`, `/openai/deployments/x`) is cut off.
-3. A path that could lead out of the base (`..`, `//`, also percent-encoded) is refused.
+3. A path that could lead out of the base (`..`, `//`, also percent-encoded) is refused, and so is the name
+   of a deployment.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def endpoint_of(scope: Scope) -> Endpoint:
     prefix = _CLIENT_PREFIX.match(raw)
     rest = raw[prefix.end() :] if prefix else raw
     name = unquote(rest)
-    if _LEADS_ELSEWHERE.search(name) or _LEADS_ELSEWHERE.search(unquote(name)):
+    if _leads_elsewhere(name):
         raise InvalidRequestError("the path has segments that are not allowed", code="invalid_path")
     deployment = prefix["deployment"] if prefix else None
     return Endpoint(name.strip("/"), rest.lstrip("/"), unquote(deployment) if deployment else None)
@@ -123,6 +124,8 @@ class AzureTarget:
         deployment = self.deployment or model or endpoint.deployment
         if not deployment:
             raise InvalidRequestError("the request names no model, and no deployment is set", param="model")
+        if _leads_elsewhere(deployment):
+            raise InvalidRequestError("the model's name cannot be that of a deployment", param="model")
         path = f"{self.base}/openai/deployments/{quote(deployment, safe='')}/{endpoint.raw}"
         return _with_query(path, parameters)
 
@@ -167,9 +170,14 @@ def _split(base_url: str) -> SplitResult:
         raise ConfigurationError("base_url must not hold a user name or password; use api_key or headers")
     if split.query or split.fragment:
         raise ConfigurationError("base_url must not have a query; Azure's api-version goes into api_version")
-    if _LEADS_ELSEWHERE.search(unquote(split.path)):
+    if _leads_elsewhere(split.path):
         raise ConfigurationError("the path of base_url has segments that are not allowed")
     return split
+
+
+def _leads_elsewhere(path: str) -> bool:
+    """Whether servers could read this as a way out of the base, some of which decode a path twice."""
+    return bool(_LEADS_ELSEWHERE.search(path) or _LEADS_ELSEWHERE.search(unquote(path)))
 
 
 def _without_version(query: str) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
+from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -71,7 +72,8 @@ async def test_deaf_app_is_cancelled(stream: bool, streams: bool) -> None:
     exchange = post(ResponsesMiddleware(app), stream=stream)
     await leave(exchange, app.started)
     assert app.end == "cancelled"
-    assert not exchange.is_complete
+    opened = stream and streams
+    assert (exchange.status, exchange.is_complete) == ((200, False) if opened else (499, True))
 
 
 async def test_app_that_listens_ends_by_itself() -> None:
@@ -133,8 +135,30 @@ async def test_client_that_leaves_before_the_start_of_the_answer() -> None:
 
     exchange = post(ResponsesMiddleware(app, after_exchange=after), stream=True)
     await leave(exchange, started)
-    assert exchange.sent == []
+    assert (exchange.status, exchange.body) == (499, b"")
     assert told[0]["error"]["code"] == "client_left"
+
+
+@pytest.mark.parametrize("reading", [True, False])
+async def test_middleware_that_waits_for_an_answer_outlives_the_client(reading: bool) -> None:
+    """BaseHTTPMiddleware takes an app that answers nothing for a mistake."""
+    started = asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        started.set()
+        await asyncio.sleep(60)
+
+    async def passes(request: Request, call_next: RequestResponseEndpoint) -> Response:
+        return await call_next(request)
+
+    exchange = post(
+        BaseHTTPMiddleware(ResponsesMiddleware(app), dispatch=passes),
+        pieces=[b"{", b""] if reading else None,
+    )
+    if reading:
+        exchange.pieces = []
+        started.set()
+    await leave(exchange, started)
 
 
 async def test_exception_after_the_client_left_is_raised() -> None:

@@ -193,6 +193,33 @@ async def test_after_exchange_of_a_failure() -> None:
     assert (told[0]["status"], told[0]["error"]["message"]) == ("failed", "no")
 
 
+@pytest.mark.parametrize("stream", [True, False])
+async def test_after_exchange_of_a_request_that_is_cancelled(stream: bool) -> None:
+    told: list[JSON] = []
+    started = asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [SSE]})
+        await send({"type": "http.response.body", "body": HELLO[0], "more_body": True})
+        started.set()
+        await asyncio.sleep(60)
+
+    async def after(
+        snapshot: JSON, losses: Losses, timings: Mapping[str, float], context: ExchangeContext
+    ) -> None:
+        await asyncio.sleep(0)
+        told.append(snapshot)
+
+    exchange = post(ResponsesMiddleware(app, after_exchange=after), stream=stream).start()
+    await asyncio.wait_for(started.wait(), 20)
+    assert exchange.task is not None
+    exchange.task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await exchange.task
+    assert [(of["status"], of["error"]["code"]) for of in told] == [("failed", "request_cancelled")]
+    assert told[0]["output"][0]["content"][0]["text"] == "Hel"
+
+
 async def test_mistake_in_after_exchange_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     def after(snapshot: JSON, losses: Losses, timings: Mapping[str, float], context: ExchangeContext) -> None:
         raise KeyError("oops")

@@ -128,13 +128,13 @@ async def test_unknown_encoding_is_a_415() -> None:
     assert (exchange.status, exchange.error["type"]) == (415, "invalid_request_error")
 
 
-async def test_client_that_leaves_during_its_body_gets_nothing_and_costs_nothing() -> None:
+async def test_client_that_leaves_during_its_body_costs_nothing() -> None:
     seen: list[Any] = []
     exchange = post(ResponsesMiddleware(playing(seen=seen)), pieces=[b"{", b""])
     exchange.pieces = []
     exchange.left.set()
     await exchange.run()
-    assert (exchange.sent, seen) == ([], [])
+    assert (exchange.status, exchange.body, seen) == (499, b"", [])
 
 
 # What the upstream gets
@@ -242,6 +242,13 @@ async def test_loss_header_joins_what_the_upstream_exposes() -> None:
     headers = [(b"content-type", b"application/json"), (b"Access-Control-Expose-Headers", b"x-a, x-b")]
     exchange = await post(ResponsesMiddleware(whole(completion(), headers=headers)), LOSSY).run()
     assert exchange.headers.get_list("access-control-expose-headers") == ["x-a, x-b, x-responses-asgi-loss"]
+
+
+async def test_loss_header_of_a_bridge_behind_this_one_gives_way() -> None:
+    inner = [(b"x-responses-asgi-loss", b"user;dropped")]
+    app = ResponsesMiddleware(whole(completion(), headers=inner))
+    exchange = await post(app, LOSSY).run()
+    assert exchange.headers.get_list("x-responses-asgi-loss") == ["truncation;dropped"]
 
 
 async def test_loss_header_can_be_switched_off() -> None:

@@ -179,11 +179,9 @@ def test_azure_takes_the_deployment_of_the_clients_path_when_nothing_else_names_
 @pytest.mark.parametrize("by_path", [True, False])
 def test_deployments_that_could_lead_elsewhere_are_refused(name: str, by_path: bool) -> None:
     target = target_for("https://r.openai.azure.com", **AZURE)
+    endpoint, model = (CHAT._replace(deployment=name), None) if by_path else (CHAT, name)
     with pytest.raises(InvalidRequestError) as caught:
-        if by_path:
-            target.url(CHAT._replace(deployment=name), "")
-        else:
-            target.url(CHAT, "", name)
+        target.url(endpoint, "", model)
     assert (caught.value.status, caught.value.param) == (400, "model")
 
 

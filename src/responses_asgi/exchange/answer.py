@@ -64,6 +64,11 @@ class Answer:
         return self.closed or call not in self._open
 
     @property
+    def started(self) -> bool:
+        """Whether an answer that is not closed has told the client anything."""
+        return self._sink.started
+
+    @property
     def failed(self) -> bool:
         """Whether the answer is closed by a failure."""
         return self.closed and self.translator.failure is not None
@@ -193,7 +198,10 @@ def _loss_headers(translator: Translator) -> list[Header]:
 
 
 def _exposing(headers: Sequence[Header]) -> list[Header]:
-    """The headers, with the loss header added to those that CORS lets a page read."""
+    """The headers, with the loss header added to those that CORS lets a page read.
+
+    An upstream's own loss header, of another bridge behind this one, gives way to that of this request.
+    """
     exposed = [value for name, value in headers if name == _EXPOSE]
-    kept = [header for header in headers if header[0] != _EXPOSE]
+    kept = [header for header in headers if header[0] not in (_EXPOSE, LOSS_HEADER.encode())]
     return [*kept, (_EXPOSE, b", ".join([*exposed, LOSS_HEADER.encode()]))]

@@ -13,6 +13,7 @@ from responses_asgi.exchange.run import telling_refusals
 from responses_asgi.exchange.upstream_request import UpstreamRequest, upstream_request
 from responses_asgi.types.asgi import Message, Receive, Scope, Send
 from responses_asgi.upstreams.context import ExchangeContext
+from responses_asgi.upstreams.replies import send_to_nobody
 from responses_asgi.upstreams.upstream import Upstream, WireAPI
 
 __all__ = ["run_edited"]
@@ -36,7 +37,9 @@ async def run_edited(
     edited: UpstreamRequest | None = None
     async with telling_refusals(send):
         body = await read_body(scope, receive, options=options)
-        if body is not None:
+        if body is None:
+            await send_to_nobody(send)
+        else:
             request = parse_body(body, max_depth=options.max_depth, model=model)
             edited = await _edited(request, scope, client=client, upstream=upstream, path=upstream_path)
     if edited is None:

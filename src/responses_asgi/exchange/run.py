@@ -6,6 +6,7 @@
    APIError is an answer and is not raised again. Of an exception group the client is told the first leaf.
    A CancelledError that nobody asked this task for is such an exception: the app waited for a cancelled one.
 3. Losses are known before the upstream is called, so that `strict` costs nobody a token.
+4. `after_exchange` is called however the upstream call ends, also when the request's task is cancelled.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from responses_asgi.translate.chat_to_responses import ChatToResponses
 from responses_asgi.translate.translator import Translator
 from responses_asgi.types.asgi import Message, Receive, Scope, Send
 from responses_asgi.upstreams.context import ExchangeContext
-from responses_asgi.upstreams.replies import send_error
+from responses_asgi.upstreams.replies import send_error, send_to_nobody
 from responses_asgi.upstreams.upstream import Upstream, WireAPI
 
 __all__ = ["run_exchange", "telling_refusals"]
@@ -83,7 +84,9 @@ async def run_exchange(
     prepared: Prepared | None = None
     async with telling_refusals(send):
         body = await read_body(scope, receive, options=options)
-        if body is not None:
+        if body is None:
+            await send_to_nobody(send)
+        else:
             prepared = await _prepare(
                 parse_body(body, max_depth=options.max_depth, model=model),
                 scope,
@@ -182,14 +185,16 @@ async def _call(
         cancel=prepared.stream or options.cancel_json,
         options=options,
     )
+    gone = APIError("The request was cancelled.", status=499, type="client_error", code="request_cancelled")
     try:
         await calls.run(upstream.app)
-        if not answer.closed:
-            answer.abandon(APIError("The client left.", status=499, type="client_error", code="client_left"))
+        gone = APIError("The client left.", status=499, type="client_error", code="client_left")
+        if not (answer.closed or answer.started):
+            await send_to_nobody(send)
     finally:
-        answer.stop()
-    _log_losses(translator.losses, f"{upstream.profile.name} {inner_path}")
-    await _settle(prepared, answer, upstream)
+        answer.abandon(gone)
+        _log_losses(translator.losses, f"{upstream.profile.name} {inner_path}")
+        await _settle(prepared, answer, upstream)
     if isinstance(calls.raised, APIError):
         logger.warning("%s failed: %s", prepared.context.response_id, calls.raised)
     elif calls.raised is not None:

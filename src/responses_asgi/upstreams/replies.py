@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 from responses_asgi.errors import APIError
 from responses_asgi.types.asgi import Receive, Send
 from responses_asgi.types.json import dumps
 
-__all__ = ["deny_websocket", "send_error", "send_json", "serve_lifespan"]
+__all__ = ["deny_websocket", "send_error", "send_json", "send_to_nobody", "serve_lifespan"]
 
 Headers = Iterable[tuple[bytes, bytes]]
 
@@ -23,9 +24,20 @@ async def send_json(send: Send, document: Any, *, status: int = 200, headers: He
 
 
 async def send_error(send: Send, error: APIError, *, headers: Headers = ()) -> None:
-    """Send an error as its HTTP status and OpenAI's error body."""
-    named = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in error.headers.items()]
-    await send_json(send, error.body(), status=error.status, headers=[*named, *headers])
+    """Send an error as its HTTP status and OpenAI's error body; its own headers replace those given."""
+    named = {name.lower().encode("latin-1"): value.encode("latin-1") for name, value in error.headers.items()}
+    others = [header for header in headers if header[0] not in named]
+    await send_json(send, error.body(), status=error.status, headers=[*named.items(), *others])
+
+
+async def send_to_nobody(send: Send) -> None:
+    """End an answer whose client has left before its start.
+
+    Servers drop it; a middleware that waits for an answer takes none for a mistake of the app.
+    """
+    with suppress(OSError):
+        await send({"type": "http.response.start", "status": 499, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
 
 
 async def deny_websocket(receive: Receive, send: Send) -> None:

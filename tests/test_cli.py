@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import importlib
 import logging
 import os
 import re
-import runpy
 import subprocess
 import sys
 import time
@@ -18,7 +18,6 @@ import httpx
 import pytest
 from openai import OpenAI
 
-import responses_asgi
 from examples.serving import uvicorn
 from responses_asgi import ASGITransport
 from responses_asgi.cli import main
@@ -130,10 +129,9 @@ def test_python_m_is_the_same_command(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["responses-asgi", "--version"])
-    # By its path: pytest loads the package as a plugin, and its loader is none that `run_module` can use.
-    command = Path(responses_asgi.__file__).with_name("__main__.py")
+    # pytest loads the package as a plugin, by a loader that `runpy.run_module` cannot use.
     with pytest.raises(SystemExit) as caught:
-        runpy.run_path(str(command), run_name="__main__")
+        importlib.import_module("responses_asgi.__main__")
     assert caught.value.code == 0
     assert capsys.readouterr().out.startswith("responses-asgi ")
 

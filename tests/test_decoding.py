@@ -113,7 +113,7 @@ def chunks_of(*pieces: bytes) -> tuple[list[object], bool]:
     return chunks + reader.flush(), reader.done
 
 
-@pytest.mark.parametrize("mark", [b"[DONE]", b'"[DONE]"', b"  [DONE] ", b"[DONE]\r"])
+@pytest.mark.parametrize("mark", [b"[DONE]", b'"[DONE]"', b"  [DONE] ", b"[DONE]\r", b"[done]", b"[Done]"])
 def test_done_marker_ends_the_stream(mark: bytes) -> None:
     assert chunks_of(b'data: {"a":1}\n\ndata: ' + mark + b'\n\ndata: {"b":2}\n\n') == ([{"a": 1}], True)
 
@@ -124,6 +124,45 @@ def test_done_marker_without_its_empty_line() -> None:
 
 def test_comments_pings_and_empty_data_are_read_over() -> None:
     assert chunks_of(b": ping\n\ndata:\n\ndata\n\ndata: \n\nevent: ping\n\n") == ([], False)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        b"event: ping\ndata: 2026-01-01T00:00:00Z",
+        b"event: keepalive\ndata: keepalive",
+        b"event: heartbeat\ndata: [1]",
+        b"event: ping\ndata: 7",
+        b"data: null",
+        b"data: []",
+    ],
+)
+def test_events_that_say_nothing_are_read_over(event: bytes) -> None:
+    assert chunks_of(b'data: {"a":1}\n\n' + event + b'\n\ndata: {"b":2}\n\n') == ([{"a": 1}, {"b": 2}], False)
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (b'data: {"a":1}\ndata: [DONE]', ([{"a": 1}], True)),
+        (b'data: {"a":1}\ndata: {"b":2}', ([{"a": 1}, {"b": 2}], False)),
+        (b'data: {"a":\ndata: 1}', ([{"a": 1}], False)),
+    ],
+)
+def test_lines_of_one_event(lines: bytes, expected: object) -> None:
+    assert chunks_of(lines + b"\n\n") == expected
+
+
+def test_named_event_whose_object_is_broken_is_not_read_over() -> None:
+    reader = ChunkReader(max_event_bytes=1000)
+    assert reader.read(b'event: response.output_text.delta\ndata: {"delta":\n\n') == []
+    assert reader.failure is not None
+
+
+def test_lines_of_one_event_up_to_a_broken_one() -> None:
+    reader = ChunkReader(max_event_bytes=1000)
+    assert reader.read(b'data: {"a":1}\ndata: <html>\n\ndata: {"b":2}\n\n') == [{"a": 1}]
+    assert reader.failure is not None
 
 
 def test_event_that_the_cut_went_through_is_left_out() -> None:
@@ -147,7 +186,7 @@ def test_error_event_is_an_error_whatever_its_data(data: bytes, chunk: object) -
     assert chunks_of(b"event: error\ndata: " + data + b"\n\n") == ([chunk], False)
 
 
-@pytest.mark.parametrize("data", [b'{"a":', b"<html>", b"[1]", b"7", b'"text"', b"null"])
+@pytest.mark.parametrize("data", [b'{"a":', b"<html>", b"[1]", b"7", b'"text"'])
 def test_event_that_is_no_object_is_an_error_after_those_before_it(data: bytes) -> None:
     reader = ChunkReader(max_event_bytes=1000)
     assert reader.read(b'data: {"a":1}\n\ndata: ' + data + b'\n\ndata: {"b":2}\n\n') == [{"a": 1}]

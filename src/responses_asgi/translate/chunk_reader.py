@@ -10,14 +10,21 @@ from responses_asgi.types.json import JSON, loads
 __all__ = ["ChunkReader"]
 
 
+_SAYS_NOTHING = frozenset({b"", b"null", b"[]"})
+_CHUNK_NAMES = frozenset({None, "message", "error"})
+
+
 class ChunkReader:
     """Reads the chunks out of an event stream, up to the `[DONE]` that ends it.
 
-    `failure` is set by an event that is not a JSON object, or larger than `max_event_bytes`; the chunks
-    before it are still returned, and none after it.
+    `begun` tells that there was an event at all. `failure` is set by an event that should be a chunk and is
+    not a JSON object, or is larger than `max_event_bytes`; the chunks before it are still returned, and none
+    after it. What says nothing is read over: null, empty lists, and events of a name of their own that hold
+    no object, by which servers keep connections alive.
     """
 
     def __init__(self, *, max_event_bytes: int) -> None:
+        self.begun = False
         self.done = False
         self.failure: UpstreamError | None = None
         self._sse = SSEDecoder(max_event_bytes=max_event_bytes)
@@ -40,17 +47,24 @@ class ChunkReader:
     def _chunks(self, events: list[ServerSentEvent]) -> list[JSON]:
         chunks: list[JSON] = []
         for name, data in events:
+            self.begun = True
             if not data.startswith(b"{"):
                 data = data.strip()  # noqa: PLW2901 - the same data
-                # FastAPI's ServerSentEvent(data="[DONE]") is quoted on the wire.
-                if data.strip(b'"') == DONE:
+                # FastAPI's ServerSentEvent(data="[DONE]") is quoted on the wire; some servers write [done].
+                if data.strip(b'"').upper() == DONE:
                     self.done = True
                     break
-                if not data:
+                if data in _SAYS_NOTHING or (name not in _CHUNK_NAMES and not data.startswith(b"{")):
                     continue
             try:
                 chunk = loads(data)
             except ValueError:
+                if b"\n" in data.strip() and name != "error":
+                    # Lines that are events of their own, without the empty lines between them.
+                    chunks += self._chunks([ServerSentEvent(name, line) for line in data.splitlines()])
+                    if self.done or self.failure:
+                        break
+                    continue
                 chunk = data.decode("utf-8", "replace")
             if name == "error" and not (isinstance(chunk, dict) and chunk.get("error")):
                 chunk = {"error": chunk}

@@ -286,6 +286,43 @@ async def test_body_that_is_json_is_read_as_json(headers: list[Any]) -> None:
     assert exchange.json["status"] == "completed"
 
 
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("indent", [None, 2])
+async def test_document_that_calls_itself_an_event_stream(stream: bool, indent: int | None) -> None:
+    text = json.dumps(completion(), indent=indent).encode() + b"\n\n"
+    exchange = await ask(playing(*[text[at : at + 9] for at in range(0, len(text), 9)]), stream=stream)
+    assert b"Hello" in exchange.body
+    if stream:
+        assert exchange.types[-1] == "completed"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b'{"error":{"message":"overloaded"}}', "overloaded"),
+        (b'\n{"error":\n\n{"message":"overloaded"}}\n\n', "overloaded"),
+        (b"<html>\n\n</html>", "text/event-stream that is not JSON"),
+        (b"upstream overloaded", "text/event-stream that is not JSON"),
+        (b": ping\n\n", "cut off"),
+        (b"dat", "cut off"),
+        (b"retry: 1\n\n", "cut off"),
+        (b"", "cut off"),
+    ],
+)
+async def test_event_stream_without_events(body: bytes, message: str) -> None:
+    assert message in failure(await ask(playing(body), stream=True))["message"]
+    folded = await ask(playing(body), stream=False)
+    assert folded.status == 502
+    assert message in folded.error["message"]
+
+
+async def test_event_stream_without_events_is_limited() -> None:
+    text = b"<html>\n\n" * 1000
+    app = playing(*[text[at : at + 100] for at in range(0, len(text), 100)])
+    exchange = await ask(app, stream=True, max_answer_bytes=1000)
+    assert "1000 bytes" in failure(exchange)["message"]
+
+
 async def test_created_is_a_success_too() -> None:
     assert (await ask(whole(completion(), status=201), stream=False)).status == 200
 
@@ -309,7 +346,10 @@ async def test_answer_that_is_compressed_unasked(stream: bool) -> None:
         (whole(b"<html></html>", headers=[HTML]), "text/html that is not JSON"),
         (whole(b"[1]"), "JSON that is not an object"),
         (whole({"ok": True}), "it has no choices"),
-        (whole({"choices": []}), "cut off"),
+        (whole([{"ok": True}]), "it has no choices"),
+        (whole({"choices": []}), "it has no choices"),
+        (whole({"choices": None, "usage": {}}), "it has no choices"),
+        (playing(b"<html>\n\n</html>", headers=[HTML]), "text/html that is not JSON"),
         (whole(b""), "HTTP 200 with an empty body"),
         (whole(b"", status=204), "HTTP 204 with an empty body"),
         (whole(b"", status=307, headers=[(b"location", b"/v1/x")]), "HTTP 307, a redirect to /v1/x"),
@@ -340,6 +380,32 @@ async def test_answer_that_asking_again_would_not_change_says_so() -> None:
 
 
 # Errors of the upstream
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(
+    ("document", "status"),
+    [
+        ([{"error": {"message": "no luck", "code": 429}}], 429),
+        ({"errors": [{"message": "no luck"}]}, 502),
+        ({"error_code": 17, "error_msg": "no luck"}, 502),
+        ({"code": 500, "message": "no luck"}, 500),
+        ({"detail": "no luck"}, 502),
+        ({"object": "error", "message": "no luck", "code": 404}, 404),
+        ({"base_resp": {"status_code": 1002, "status_msg": "no luck"}, "choices": None}, 502),
+    ],
+)
+async def test_error_in_any_shape_inside_a_whole_answer(document: Any, status: int, stream: bool) -> None:
+    exchange = await ask(whole(document), stream=stream)
+    assert exchange.status == status
+    assert exchange.error["message"] == "no luck"
+
+
+async def test_error_in_an_encoding_nobody_asked_for_keeps_its_status() -> None:
+    headers = [JSON_TYPE, (b"content-encoding", b"br"), (b"retry-after", b"7")]
+    exchange = await ask(whole(b"x", status=429, headers=headers), stream=True)
+    assert (exchange.status, exchange.headers["retry-after"]) == (429, "7")
+    assert "'br'" in exchange.error["message"]
 
 
 @pytest.mark.parametrize("stream", [True, False])

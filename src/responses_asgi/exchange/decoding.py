@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 
 from responses_asgi.translate.chunk_reader import ChunkReader
 
-__all__ = ["ChunkReader", "Inflate", "TooMuch", "looks_like_sse", "media_type"]
+__all__ = ["ChunkReader", "Inflate", "TooMuch", "holds_no_events", "looks_like_sse", "media_type"]
 
 # zlib's window size parameter that accepts both gzip and zlib wrappers; negative: neither.
 _WRAPPED = 47
@@ -19,6 +20,8 @@ _SLICE = 16 * 1024
 
 _SSE_STARTS = (b"data:", b"event:", b":")
 _SSE_START_BYTES = max(map(len, _SSE_STARTS))
+
+_FIELD = re.compile(rb"\s*(?::|(?:data|event|id|retry)\b|[a-z]{0,5}\Z)")
 
 
 class TooMuch(ValueError):
@@ -79,6 +82,11 @@ class Inflate:
 def media_type(content_type: str) -> str:
     """The type alone, in lower case: `text/event-stream` of `text/event-stream; charset=utf-8`."""
     return content_type.split(",", 1)[0].split(";", 1)[0].strip().lower()
+
+
+def holds_no_events(head: bytes) -> bool:
+    """Whether a body that calls itself an event stream begins like none; a field name may be cut."""
+    return _FIELD.match(head.removeprefix(b"\xef\xbb\xbf")) is None
 
 
 def looks_like_sse(head: bytes, *, more: bool) -> bool | None:

@@ -3,15 +3,22 @@
 1. 200 and an event stream: the client's answer opens at once, and each body message is told as it comes.
 2. Everything else is held until it is whole: an error keeps its status and headers, a document becomes the
    answer, and what is neither (a redirect, a web page, nothing at all) is a 502 that says so.
-3. A body is believed more than its content type: streams come as text/plain, errors as text/event-stream.
+3. A body is believed more than its content type: streams come as text/plain, errors and whole documents as
+   text/event-stream without any event.
 4. The end of the body is not the end of the answer; the translator decides whether it was complete.
 """
 
 from __future__ import annotations
 
-from responses_asgi.errors import APIError, UpstreamError, error_from_payload
+from responses_asgi.errors import APIError, UpstreamError, error_from_payload, is_error
 from responses_asgi.exchange.answer import Answer
-from responses_asgi.exchange.decoding import ChunkReader, Inflate, looks_like_sse, media_type
+from responses_asgi.exchange.decoding import (
+    ChunkReader,
+    Inflate,
+    holds_no_events,
+    looks_like_sse,
+    media_type,
+)
 from responses_asgi.exchange.inner_call import InnerCall
 from responses_asgi.exchange.pairs import UpstreamSide
 from responses_asgi.sinks import Header
@@ -45,6 +52,9 @@ _NOT_KEPT = frozenset(
 
 # Messages of the app that are not part of the response; the server gets them unchanged.
 _PASSED_ON = frozenset({"http.response.debug", "http.response.early_hint"})
+
+# The beginning by which a body is told from others.
+_HEAD = 64
 
 # The longest plain text that is taken for an error message.
 _MESSAGE_CHARS = 1_000
@@ -131,6 +141,9 @@ class InnerResponse:
             raise reader.failure
         if not (more or reader.done):
             chunks += reader.flush()
+        if not reader.begun and holds_no_events((bytes(self._body[:_HEAD]) + data)[:_HEAD]):
+            await self._collect(data, more)
+            return
         if chunks or reader.done or not more:
             await self._answer.feed(
                 chunks, call=self._number, last=reader.done or not more, marker=reader.done
@@ -140,8 +153,8 @@ class InnerResponse:
         self._body += data
         if len(self._body) > self._limit:
             raise UpstreamError(f"The upstream's answer is larger than {self._limit} bytes.", status=502)
-        if self._undecided and self._is_success:
-            verdict = looks_like_sse(bytes(self._body[:64]), more=more)
+        if self._undecided and self._is_success and self._reader is None:
+            verdict = looks_like_sse(bytes(self._body[:_HEAD]), more=more)
             self._undecided = verdict is None
             if verdict:
                 body, self._body = bytes(self._body), bytearray()
@@ -156,7 +169,7 @@ class InnerResponse:
         return self._reader
 
     async def _whole(self) -> None:
-        """The body is complete and no event stream."""
+        """The body is complete and holds no events."""
         body = bytes(self._body)
         if self._status >= 400:
             await self._answer.fail(_error_of(body, self._status, self._type), self._headers)
@@ -170,10 +183,13 @@ class InnerResponse:
             document = loads(body)
         except ValueError:
             raise self._unusable(f"{self._type or 'a body without a type'} that is not JSON") from None
-        if not isinstance(document, dict):
+        told = document[0] if isinstance(document, list) and document else document
+        if not isinstance(told, dict):
             raise self._unusable("JSON that is not an object")
         side = self._side
-        if not (side.is_answer(document) or document.get("error") or document.get("object") == "error"):
+        if told is not document or not side.is_answer(told):
+            if is_error(told):
+                raise error_from_payload(told)
             raise self._unusable(f"JSON that is no {side.name}: it has no {side.lack}")
         await self._answer.whole(document, self._headers, call=self._number)
 
@@ -206,8 +222,11 @@ class InnerResponse:
         if encoding in ("", "identity"):
             return None
         if encoding not in Inflate.encodings:
+            status = self._status if self._status >= 400 else 502
             raise UpstreamError(
-                f"The upstream's answer has the encoding {encoding!r}, which was not asked for.", status=502
+                f"The upstream's answer (HTTP {self._status}) has the encoding {encoding!r}, which was not "
+                "asked for.",
+                status=status,
             )
         return Inflate(limit=self._limit)
 
@@ -224,7 +243,7 @@ def internal_error() -> APIError:
 
 
 def _error_of(body: bytes, status: int, content_type: str) -> UpstreamError:
-    if looks_like_sse(body[:64], more=False):
+    if looks_like_sse(body[:_HEAD], more=False):
         # An error told as an event although the status already says so.
         decoder = SSEDecoder()
         events = decoder.feed(body) + decoder.flush()

@@ -61,7 +61,7 @@ CLIENTS: dict[WireAPI, ClientSide] = {
 }
 
 UPSTREAMS: dict[WireAPI, UpstreamSide] = {
-    "chat": UpstreamSide(lambda document: "choices" in document, "chat completion", "choices"),
+    "chat": UpstreamSide(lambda document: bool(document.get("choices")), "chat completion", "choices"),
     "responses": UpstreamSide(lambda document: document.get("object") == "response", "response", "output"),
 }
 

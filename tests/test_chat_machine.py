@@ -44,6 +44,15 @@ def test_the_role_is_said_with_the_first_event() -> None:
     assert [event.json()["choices"][0]["delta"] for event in machine.feed(events()[0])] == [OPENING]
 
 
+def test_choices_are_opened_in_their_order_whichever_answer_comes_first() -> None:
+    """The openai SDK appends a choice that is new to it, and looks it up by its index."""
+    machine = translator({"n": 3})
+    made = [machine.feed(events()[0], number) for number in (2, 0, 1)]
+    choices = [[event.json()["choices"][0] for event in part] for part in made]
+    assert [[choice["index"] for choice in part] for part in choices] == [[0, 1, 2], [], []]
+    assert [choice["delta"] for choice in choices[0]] == [OPENING] * 3
+
+
 def test_a_call_chunk_by_chunk() -> None:
     got = answer(events(called(0, "tide", '{"a"', ":1}")))
     assert [delta["tool_calls"][0] for delta in got.deltas[1:-1]] == [

@@ -66,7 +66,10 @@ class ChatToResponses:
             keep_model=bool(upstream_model and body.get("model")),
         )
         legacy = bool(body.get("functions")) and not body.get("tools")
-        self._choices = [ChatChoice(self._writer, index, legacy=legacy) for index in range(self.calls)]
+        self._choices: list[ChatChoice] = []
+        for index in range(self.calls):
+            before = self._choices[-1] if self._choices else None
+            self._choices.append(ChatChoice(self._writer, index, legacy=legacy, before=before))
         stop = body.get("stop") or ()
         self._streams = [
             ChatStream(

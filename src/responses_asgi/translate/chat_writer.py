@@ -84,11 +84,15 @@ class ChatWriter:
 class ChatChoice:
     """One choice: its chunks, and the message they add up to.
 
-    `legacy`: the client declared `functions`, so that its one call is a `function_call`.
+    `legacy`: the client declared `functions`, so that its one call is a `function_call`. `before`: the choice
+    of the index before, which is opened first, since clients append choices in the order they come.
     """
 
-    def __init__(self, writer: ChatWriter, index: int, *, legacy: bool = False) -> None:
+    def __init__(
+        self, writer: ChatWriter, index: int, *, legacy: bool = False, before: ChatChoice | None = None
+    ) -> None:
         self._writer = writer
+        self._before = before
         self._legacy = legacy
         self._index = index
         self._heads: dict[str, bytes] = {}
@@ -107,6 +111,8 @@ class ChatChoice:
         """Say the role."""
         if not self._opened:
             self._opened = True
+            if self._before:
+                self._before.open()
             self._say({"role": "assistant", "content": "", "refusal": None})
 
     def text(self, field: str, text: str) -> None:

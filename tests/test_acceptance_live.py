@@ -108,7 +108,16 @@ async def _next_delta(stream: Any) -> str:
 def test_curl_shows_each_event_as_it_is_made(server: str, wrapping: str, key: str) -> None:
     """`curl -N`: an event line, a data line and an empty line each, nothing else, and all in lock-step."""
     body = json.dumps({"model": f"count#{key}", "input": "count", "stream": True})
-    command = ["curl", "-N", "-s", "-d", body, f"{server}/{WRAPPINGS[wrapping]}/responses"]
+    command = [
+        "curl",
+        "-N",
+        "-s",
+        "--max-time",
+        "30",
+        "-d",
+        body,
+        f"{server}/{WRAPPINGS[wrapping]}/responses",
+    ]
     shown, deltas = b"", []
     with subprocess.Popen([*command, "-H", "content-type: application/json"], stdout=subprocess.PIPE) as curl:
         assert curl.stdout is not None

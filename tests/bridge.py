@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass, field
 from typing import Any
@@ -78,7 +79,9 @@ async def _post(
     request = [{"type": "http.request", "body": json.dumps(body).encode(), "more_body": False}]
 
     async def receive() -> Message:
-        return request.pop() if request else {"type": "http.disconnect"}
+        if not request:
+            await asyncio.Event().wait()  # the client stays
+        return request.pop()
 
     async def send(message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from responses_asgi.testing import ScriptedResponses
+from responses_asgi.testing import FakeModel
 from responses_asgi.testing.response_shapes import RESPONSE_SHAPES, ResponsesShape
 from responses_asgi.types.json import loads
 from tests.bridge import Asked, ask_chat, completion_of
@@ -94,7 +94,7 @@ async def ask(shape: ResponsesShape, *, stream: bool, upstream: str = "as asked"
         body = turn.body(stream=not stream)
         kind = "application/json" if stream else "text/event-stream"
         turn = replace(turn, whole=body, chunks=[body], done=False, headers={"content-type": kind})
-    asked = await ask_chat(ScriptedResponses([turn]), shape.request(stream=stream), profile=shape.profile)
+    asked = await ask_chat(FakeModel([turn]), shape.request(stream=stream), profile=shape.profile)
     assert asked.raised is None
     return asked
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx
@@ -348,6 +349,26 @@ async def test_other_routes_and_websockets_are_not_there() -> None:
 
     await fake({"type": "websocket"}, receive, send)
     assert [message["type"] for message in sent] == ["websocket.close"]
+
+
+async def test_it_takes_part_in_the_lifespan() -> None:
+    to_come, sent = ["lifespan.startup", "lifespan.shutdown"], []
+
+    async def receive() -> JSON:
+        return {"type": to_come.pop(0)}
+
+    async def send(message: Any) -> None:
+        sent.append(message["type"])
+
+    await FakeModel()({"type": "lifespan"}, receive, send)
+    assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+
+
+async def test_the_request_body_may_arrive_in_pieces() -> None:
+    body = json.dumps({"model": "m", "messages": USER}).encode()
+    fake = FakeModel("Hi")
+    assert (await ask(fake, pieces=[body[:9], body[9:]])).status == 200
+    assert fake.requests[0].text == "Hi"
 
 
 async def test_raw_turns_are_played_byte_for_byte() -> None:

@@ -165,6 +165,10 @@ async def test_a_stall_is_a_timeout_of_the_sdk(api: str) -> None:
                     pass
 
 
+async def test_an_error_event_after_the_end_never_comes() -> None:
+    assert_valid_chat_stream((await answered("chat", ErrorEvent(99))).body)
+
+
 async def test_a_stall_passes_by_the_clock() -> None:
     clock = ManualClock()
     got = await answered("chat", Stall(30, at=1), Split(100), clock=clock)

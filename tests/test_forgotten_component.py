@@ -7,10 +7,10 @@ from typing import Any
 import httpx
 
 from responses_asgi import ASGITransport, ResponsesMiddleware, Upstream
-from responses_asgi.testing import ScriptedChat
+from responses_asgi.testing import FakeModel
 
 
-class Closable(ScriptedChat):
+class Closable(FakeModel):
     """A scripted app that notes when it is closed."""
 
     closed = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from responses_asgi.testing import ScriptedChat
+from responses_asgi.testing import FakeModel
 from responses_asgi.testing.shapes import SHAPES, Shape
 from responses_asgi.types.events import Dialect
 from tests.bridge import ask, response_of
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=MISSING)
 async def test_an_answer_fits_the_document(shape: Shape, stream: bool, dialect: Dialect) -> None:
     if shape.streamed_only and not stream:
         stream = True
-    app = ScriptedChat([shape.turn])
+    app = FakeModel([shape.turn])
     asked = await ask(app, shape.request(stream=stream), profile=shape.profile, dialect=dialect)
     if asked.status != 200:
         assert shape.answer.status == "failed"
@@ -35,7 +35,7 @@ async def test_an_answer_fits_the_document(shape: Shape, stream: bool, dialect: 
 @pytest.mark.parametrize("dialect", ["openai", "openresponses"])
 async def test_the_documents_notice_what_is_wrong(dialect: Dialect) -> None:
     shape = SHAPES["reasoning then call"]
-    asked = await ask(ScriptedChat([shape.turn]), shape.request(stream=True), dialect=dialect)
+    asked = await ask(FakeModel([shape.turn]), shape.request(stream=True), dialect=dialect)
     response = response_of(asked, dialect=dialect)
     with pytest.raises(AssertionError, match=r"at \$\.created_at: 'now' is not of type"):
         assert_response_fits({**response, "created_at": "now"}, dialect)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from responses_asgi.testing import ScriptedChat
+from responses_asgi.testing import FakeModel
 from responses_asgi.testing.shapes import SHAPES, Answer, Shape
 from responses_asgi.types.events import Dialect
 from tests.bridge import Asked, ask, response_of
@@ -22,7 +22,7 @@ WHOLE = [pytest.param(shape, id=name) for name, shape in SHAPES.items() if not s
 
 
 async def play(shape: Shape, *, stream: bool, dialect: Dialect = "openai", **turn: Any) -> Asked:
-    app = ScriptedChat([replace(shape.turn, **turn)])
+    app = FakeModel([replace(shape.turn, **turn)])
     asked = await ask(app, shape.request(stream=stream), profile=shape.profile, dialect=dialect)
     expected = shape.turn.raise_before or shape.turn.raise_after
     assert asked.raised is expected, "what the app raised is raised again, nothing else"

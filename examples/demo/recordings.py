@@ -15,7 +15,7 @@ from examples.demo.page import Page
 from examples.demo.taps import Tap, print_side_by_side
 from examples.serving import ROOT
 from responses_asgi import PROFILES, ASGITransport, ResponsesMiddleware, Upstream
-from responses_asgi.testing import ScriptedChat, Turn, assert_valid_stream
+from responses_asgi.testing import FakeModel, Turn, assert_valid_stream
 
 __all__ = ["FOLDER", "show"]
 
@@ -76,7 +76,7 @@ async def _judge(recording: dict[str, Any]) -> Counter[str]:
 
 async def _ask(recording: dict[str, Any], log: list[tuple[str, str]]) -> httpx2.Response:
     profile = PROFILES.get(recording["provider"], PROFILES["generic"])
-    upstream = Tap(ScriptedChat([_turn(recording)]), "in", log)
+    upstream = Tap(FakeModel([_turn(recording)]), "in", log)
     bridge = ResponsesMiddleware(Upstream.asgi(upstream, profile=profile))
     transport = ASGITransport(Tap(bridge, "out", log))
     async with bridge.lifespan(), httpx2.AsyncClient(transport=transport) as client:

@@ -13,7 +13,7 @@ from openai.types.responses import Response
 from examples.demo.page import Page
 from examples.demo.taps import Tap, is_live, print_side_by_side
 from responses_asgi import ASGITransport, ResponsesMiddleware, Upstream
-from responses_asgi.testing import ScriptedChat, assert_valid_stream
+from responses_asgi.testing import FakeModel, assert_valid_stream
 from responses_asgi.testing.shapes import SHAPES, Shape
 
 __all__ = ["show"]
@@ -69,7 +69,7 @@ async def _side_by_side(page: Page, shape: Shape, title: str) -> None:
 def _bridge(shape: Shape, log: list[tuple[str, str]]) -> ResponsesMiddleware:
     """The shape behind the bridge. A cut answer is sent in small blocks, so that it can be watched."""
     turn = replace(shape.turn, block=BLOCK) if shape.turn.cut_after else shape.turn
-    played = Tap(ScriptedChat([turn]), "in", log)
+    played = Tap(FakeModel([turn]), "in", log)
     return ResponsesMiddleware(Upstream.asgi(played, profile=shape.profile))
 
 

@@ -34,7 +34,7 @@ from responses_asgi import (
     responses_request_to_chat,
     responses_stream_to_chat,
 )
-from responses_asgi.testing import ScriptedChat, Turn, assert_valid_stream
+from responses_asgi.testing import FakeModel, Turn, assert_valid_stream
 
 
 def wrap_fastapi() -> FastAPI:
@@ -112,7 +112,7 @@ def profiles() -> Profile:
 
 
 def clients() -> tuple[AsyncOpenAI, httpx.AsyncClient]:
-    app = ResponsesMiddleware(ScriptedChat([Turn([{"choices": []}])]))
+    app = ResponsesMiddleware(FakeModel([Turn([{"choices": []}])]))
     transport = ASGITransport(app)
     openai = AsyncOpenAI(http_client=httpx2.AsyncClient(transport=transport))
     return openai, httpx.AsyncClient(transport=ASGITransport(app))

@@ -37,13 +37,7 @@ if TYPE_CHECKING:
     from responses_asgi.testing.redaction import Redactor
     from responses_asgi.testing.rules import RULES, InvalidStream
     from responses_asgi.testing.script import Reply, Rule, ScriptedTurn, Unscripted, When
-    from responses_asgi.testing.scripted import (
-        ReceivedRequest,
-        ResponsesTurn,
-        ScriptedChat,
-        ScriptedResponses,
-        Turn,
-    )
+    from responses_asgi.testing.scripted import ResponsesTurn, Turn
     from responses_asgi.testing.server import Server, served
     from responses_asgi.testing.validate import StreamCheck, assert_valid_stream
     from responses_asgi.testing.vocabulary import (
@@ -82,7 +76,6 @@ __all__ = [
     "Pace",
     "RealClock",
     "Reasoning",
-    "ReceivedRequest",
     "Recorder",
     "Recording",
     "Redactor",
@@ -94,8 +87,6 @@ __all__ = [
     "ReuseIndex",
     "Rule",
     "Scored",
-    "ScriptedChat",
-    "ScriptedResponses",
     "ScriptedTurn",
     "Server",
     "Split",
@@ -146,7 +137,7 @@ _MODULES = {
     "chat_rules": ("CHAT_RULES",),
     "chat_validate": ("ChatStreamCheck", "assert_valid_chat_stream"),
     "rules": ("RULES", "InvalidStream"),
-    "scripted": ("ReceivedRequest", "ResponsesTurn", "ScriptedChat", "ScriptedResponses", "Turn"),
+    "scripted": ("ResponsesTurn", "Turn"),
     "validate": ("StreamCheck", "assert_valid_stream"),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}

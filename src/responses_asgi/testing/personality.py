@@ -73,7 +73,7 @@ class Personality:
         return made if length is None else made.removeprefix("call_").rjust(length, "0")[-length:]
 
     def chunks(self, chunk: JSON) -> Iterator[JSON]:
-        """The chunks that the server sends for one of OpenAI's; a finish may be held for its usage."""
+        """The chunks that the server sends for one of OpenAI's; a finish is held until the usage comes."""
         choices = chunk["choices"]
         if not choices:
             yield self._with_usage(chunk)
@@ -86,11 +86,6 @@ class Personality:
             self._held = said
         else:
             yield said
-
-    def rest(self) -> Iterator[JSON]:
-        """The chunk that was held for a usage which did not come."""
-        if self._held is not None:
-            yield self._held
 
     def document(self, completion: JSON) -> JSON:
         """The whole answer as the server gives it."""

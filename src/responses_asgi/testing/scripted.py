@@ -1,18 +1,18 @@
-"""ASGI apps that speak Chat Completions or Responses from a script: given answers, byte for byte."""
+"""Raw turns of a script: answers in one API, given event by event and sent byte for byte."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, NamedTuple
+from typing import Literal
 
 from responses_asgi.translate.chat_snapshot import fold_chunks
 from responses_asgi.translate.snapshot import fold
-from responses_asgi.types.asgi import Receive, Scope, Send
-from responses_asgi.types.json import JSON, dumps, loads
+from responses_asgi.types.asgi import Send
+from responses_asgi.types.json import JSON, dumps
 
-__all__ = ["ReceivedRequest", "ResponsesTurn", "ScriptedChat", "ScriptedResponses", "Turn", "play"]
+__all__ = ["ResponsesTurn", "Turn", "play"]
 
 _SSE = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
 _JSON = {"content-type": "application/json"}
@@ -20,7 +20,7 @@ _JSON = {"content-type": "application/json"}
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One scripted answer to one request.
+    """One answer of a Chat Completions server, given as it is sent; a turn of a `FakeModel`.
 
     `chunks` are the events of a streamed answer: a dict becomes `data: <JSON>`, bytes are sent as they are.
     `whole` is the answer to a request without `stream`; None puts it together from the chunks.
@@ -83,7 +83,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class ResponsesTurn(Turn):
-    """One scripted answer of a Responses server; its `chunks` are events.
+    """One answer of a Responses server, given as it is sent; its `chunks` are events.
 
     As with `Turn`, but the stream does not end with `[DONE]`, and the answer to a request without `stream`
     is the response that the events tell.
@@ -102,80 +102,8 @@ class ResponsesTurn(Turn):
         return fold(chunk for chunk in self.chunks if isinstance(chunk, dict))
 
 
-class ReceivedRequest(NamedTuple):
-    """A request that the app was sent."""
-
-    path: str
-    headers: dict[str, str]
-    body: JSON
-
-
-class _Scripted:
-    """An app that answers `POST` at any path with this ending."""
-
-    _path: ClassVar[str]
-
-    def __init__(self, turns: Sequence[Turn] | Mapping[str, Turn]) -> None:
-        self.turns = turns
-        self.requests: list[ReceivedRequest] = []
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await _live(receive, send)
-        elif scope["type"] == "http":
-            await self._answer(scope, receive, send)
-        else:
-            raise NotImplementedError(f"{type(self).__name__} does not speak {scope['type']}")
-
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = await _read(receive)
-        if scope["method"] != "POST" or not scope["path"].endswith(self._path):
-            turn = _refusal(404, f"There is no {scope['method']} {scope['path']} here.")
-            await play(turn, send, stream=False)
-            return
-        request = loads(body)
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        self.requests.append(ReceivedRequest(scope["path"], headers, request))
-        await play(self._turn(request), send, stream=bool(request.get("stream")))
-
-    def _turn(self, request: JSON) -> Turn:
-        if isinstance(self.turns, Mapping):
-            model = request.get("model")
-            return self.turns.get(str(model)) or _refusal(500, f"The script knows no model {model!r}.")
-        number = len(self.requests)
-        if number > len(self.turns):
-            return _refusal(
-                500, f"The script has {len(self.turns)} answers; this is request number {number}."
-            )
-        return self.turns[number - 1]
-
-
-class ScriptedChat(_Scripted):
-    """Serves `POST .../chat/completions` from a script, in-process or under any ASGI server.
-
-    `turns` is one answer per request, in order, or a mapping from the request's `model` to its answer. A
-    request that the script does not know is answered with HTTP 500 and says so. What came in is kept in
-    `requests`.
-
-    >>> chunk = {"choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": "stop"}]}
-    >>> app = ScriptedChat([Turn([chunk])])
-    """
-
-    _path = "/chat/completions"
-
-
-class ScriptedResponses(_Scripted):
-    """Serves `POST .../responses` from a script, as `ScriptedChat` does for Chat Completions.
-
-    >>> response = {"id": "resp_1", "object": "response", "status": "completed", "output": []}
-    >>> app = ScriptedResponses([ResponsesTurn([{"type": "response.completed", "response": response}])])
-    """
-
-    _path = "/responses"
-
-
 async def play(turn: Turn, send: Send, *, stream: bool) -> None:
-    """Send one scripted answer."""
+    """Send one raw answer."""
     if turn.raise_before:
         raise turn.raise_before
     kind = _SSE if stream and turn.status < 400 else _JSON
@@ -191,24 +119,3 @@ async def play(turn: Turn, send: Send, *, stream: bool) -> None:
         raise turn.raise_after
     if turn.cut_after is None:
         await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-def _refusal(status: int, message: str) -> Turn:
-    return Turn(
-        status=status, whole={"error": {"message": message, "type": "scripted", "param": None, "code": None}}
-    )
-
-
-async def _read(receive: Receive) -> bytes:
-    body: bytes = b""
-    while True:
-        message = await receive()
-        body += message.get("body", b"")
-        if not message.get("more_body"):
-            return body
-
-
-async def _live(receive: Receive, send: Send) -> None:
-    for event in ("startup", "shutdown"):
-        await receive()
-        await send({"type": f"lifespan.{event}.complete"})

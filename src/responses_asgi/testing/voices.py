@@ -56,7 +56,7 @@ class ChatVoice:
         return self._frames(self._personality.chunks(chunk))
 
     def end(self) -> list[Frame]:
-        return [*self._frames(self._personality.rest()), Frame(DONE)]
+        return [Frame(DONE)]
 
     def fail(self, error: APIError) -> list[Frame]:
         return [Frame(dumps(error.body()))]

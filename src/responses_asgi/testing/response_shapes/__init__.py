@@ -13,4 +13,4 @@ __all__ = ["RESPONSE_SHAPES", "ResponsesShape"]
 RESPONSE_SHAPES: dict[str, ResponsesShape] = {
     shape.name: shape for shape in TEXT_SHAPES + PART_SHAPES + CALL_SHAPES + FAULT_SHAPES
 }
-"""Every shape by its name. `ScriptedResponses({name: shape.turn ...})` plays them by the request's model."""
+"""Every shape by its name. A `FakeModel` with a rule for each name as `model` plays them."""

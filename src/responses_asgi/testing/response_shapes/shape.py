@@ -43,7 +43,7 @@ FOX_ANSWER = Answer(text=FOX_TEXT, usage=FIGURES, status="stop")
 class ResponsesShape(Shape):
     """A named event sequence with its meaning to a Chat client.
 
-    As `Shape`, but `turn` is played by `ScriptedResponses`, and `answer.status` is the finish_reason, or
+    As `Shape`, but `turn` is played by `FakeModel`, and `answer.status` is the finish_reason, or
     `failed`. `options` are further fields of the request. `citations` are the URLs in the annotations,
     `scored` the tokens with log probabilities. `reported` are the paths that the loss report must have.
     """

@@ -13,4 +13,4 @@ __all__ = ["SHAPES", "Answer", "Figures", "Shape"]
 SHAPES: dict[str, Shape] = {
     shape.name: shape for shape in TEXT_SHAPES + PART_SHAPES + CALL_SHAPES + FAULT_SHAPES
 }
-"""Every shape by its name. `ScriptedChat({name: shape.turn ...})` plays them by the request's model."""
+"""Every shape by its name. A `FakeModel` with a rule for each name as `model` plays them."""

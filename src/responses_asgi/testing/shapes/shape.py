@@ -58,7 +58,7 @@ class Answer:
 class Shape:
     """A named chunk sequence with its meaning.
 
-    `says` is the behaviour in one line. `turn` is played by `ScriptedChat`. `profile` is the profile under
+    `says` is the behaviour in one line. `turn` is played by `FakeModel`. `profile` is the profile under
     which it means `answer`. `streamed_only` marks what a whole answer cannot show. `tools` are the names of
     custom tools that the request declares; the functions in `answer.calls` are declared as well.
     """

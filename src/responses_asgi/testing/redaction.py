@@ -33,7 +33,7 @@ _BASE64_KEPT = 400
 # A shorter one could be a word of the conversation.
 _MIN_SECRET_CHARS = 12
 
-_MARK = "REDACTED"
+_MARK = "REDACTED"  # filled up with asterisks, which no key holds: it is not taken for one again
 
 
 class Redactor:
@@ -43,7 +43,7 @@ class Redactor:
     - `secrets`: texts known to be secret, such as the key in use; those under 12 characters are left.
 
     >>> Redactor().text("I am user-0123456789abcdef01")
-    'I am user-REDACTEDxxxxxxxxxx'
+    'I am user-REDACTED**********'
     """
 
     def __init__(self, patterns: Iterable[str] = (), *, secrets: Iterable[str] = ()) -> None:
@@ -77,7 +77,7 @@ class Redactor:
         self.count += 1
         kept = (found[1] or "") if found.re.groups else ""
         size = len(found[0].encode()) - len(kept.encode())
-        return kept + (_MARK + "x" * (size - len(_MARK)))[:size]
+        return kept + _MARK[:size].ljust(size, "*")
 
 
 def _cut(found: re.Match[str]) -> str:

@@ -32,7 +32,9 @@ async def ask(app: FakeModel, *, path: str = "/v1/chat/completions", **body: Any
         return await http.post(path, json={"model": "m", "messages": USER, "input": "Hi", **body})
 
 
-async def messages(app: FakeModel, body: bytes = b'{"model":"m","messages":[{"role":"user","content":"Hi"}],"stream":true}') -> list[JSON]:
+async def messages(
+    app: FakeModel, body: bytes = b'{"model":"m","messages":[{"role":"user","content":"Hi"}],"stream":true}'
+) -> list[JSON]:
     """The ASGI messages of one answer, as the app sent them."""
     sent: list[JSON] = []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 
@@ -143,7 +144,8 @@ async def test_write_waits_for_a_keep_alive_on_its_way() -> None:
     assert server.bodies[1:3] == [KEEP_ALIVE, B_BYTES]
 
 
-async def test_keep_alive_to_a_client_that_left_is_no_error() -> None:
+@pytest.mark.parametrize("error", [OSError("gone"), RuntimeError("the response is over")])
+async def test_keep_alive_to_a_client_that_left_is_no_error(error: Exception) -> None:
     failures: list[str] = []
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: failures.append(context["message"]))
@@ -152,14 +154,16 @@ async def test_keep_alive_to_a_client_that_left_is_no_error() -> None:
     async def send(message: Message) -> None:
         if message.get("body") == KEEP_ALIVE:
             attempts.put_nowait(KEEP_ALIVE)
-            raise OSError("gone")
+            raise error
 
     sink = SSESink(send, keep_alive=0.02)
     await sink.write([A])
     await attempts.get()
     await attempts.get()
     sink.stop()
+    del sink
     await asyncio.sleep(0)
+    gc.collect()
     assert failures == []
 
 

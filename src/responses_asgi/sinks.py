@@ -10,8 +10,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from typing import Protocol
 
 from responses_asgi.sse import encode
@@ -21,6 +21,8 @@ from responses_asgi.types.json import JSON
 from responses_asgi.upstreams.replies import send_json
 
 __all__ = ["Header", "JSONSink", "SSESink", "Sink"]
+
+logger = logging.getLogger("responses_asgi")
 
 Header = tuple[bytes, bytes]
 
@@ -122,11 +124,13 @@ class SSESink:
         self._timer = self._loop.call_later(wait, self._on_timer)
 
     async def _keep_alive(self) -> None:
-        # A client that has left is noticed by whoever reads `receive`.
-        with suppress(OSError):
-            async with self._lock:
+        async with self._lock:
+            try:
                 await self._send({"type": "http.response.body", "body": KEEP_ALIVE, "more_body": True})
-                self._last_write = self._loop.time()
+            except Exception:
+                # A client that has left is noticed by whoever reads `receive`, else by the next write.
+                logger.debug("a keep-alive could not be sent", exc_info=True)
+            self._last_write = self._loop.time()
 
 
 class JSONSink:

@@ -80,6 +80,18 @@ async def test_body_that_is_no_object_is_a_400(body: bytes) -> None:
     assert error_of(await ask(body))[0] == 400
 
 
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        (b'{"model":"m","input":"Hi","temperature":NaN}', "temperature"),
+        (b'{"model":"m","input":"Hi","temperature":1e999}', "temperature"),
+        (b'{"model":"m","input":[{"a":{"b":[0.5,[-Infinity]]}}]}', "input[0].a.b[1][0]"),
+    ],
+)
+async def test_number_that_is_not_finite_is_a_400_that_says_where(body: bytes, path: str) -> None:
+    assert error_of(await ask(body))[::2] == (400, path)
+
+
 async def test_too_large_body_is_a_413_before_it_is_read() -> None:
     app = ResponsesMiddleware(whole(completion()), max_body_bytes=100)
     announced = post(app, headers=[(b"content-length", b"101")], pieces=[b"{"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from math import isfinite
 from typing import Any
 
 from responses_asgi.errors import InvalidRequestError
@@ -56,7 +58,8 @@ async def read_body(scope: Scope, receive: Receive, *, options: Options) -> byte
 def parse_body(body: bytes, *, max_depth: int, model: str | None = None) -> Any:
     """Decode the JSON of a request; `model` stands in for one that it does not name.
 
-    Raises InvalidRequestError with the place where it is broken.
+    Raises InvalidRequestError with the place where it is broken. NaN and numbers beyond the range of JSON's
+    readers are mistakes: written again, they would be null.
     """
     if not body.strip():
         raise InvalidRequestError("The request body is empty; expected a JSON object.")
@@ -74,6 +77,10 @@ def parse_body(body: bytes, *, max_depth: int, model: str | None = None) -> Any:
         and _is_deeper(value, max_depth)
     ):
         raise InvalidRequestError(f"The JSON of the request is nested more than {max_depth} levels deep.")
+    if (place := _infinite(value)) is not None:
+        raise InvalidRequestError(
+            f"Invalid '{place}': it is no finite number.", param=place, code="invalid_value"
+        )
     if model is not None and isinstance(value, dict) and not value.get("model"):
         return {**value, "model": model}
     return value
@@ -91,6 +98,24 @@ def _is_deeper(value: Any, depth: int) -> bool:
         if not level:
             return False
     return True
+
+
+def _infinite(value: Any) -> str | None:
+    """The path to a number that is not finite, if there is one; the depth is known to be bounded."""
+    children: Iterable[tuple[Any, Any]] = ()
+    if isinstance(value, dict):
+        children = value.items()
+    elif isinstance(value, list):
+        children = enumerate(value)
+    for key, child in children:
+        if isinstance(child, float):
+            below = None if isfinite(child) else ""
+        else:
+            below = _infinite(child) if isinstance(child, dict | list) else None
+        if below is not None:
+            step = f"[{key}]" if isinstance(value, list) else key
+            return step + ("." if below[:1] not in ("", "[") else "") + below
+    return None
 
 
 def _inflate(encoding: str, limit: int) -> Inflate | None:

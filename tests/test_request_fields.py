@@ -254,3 +254,18 @@ def test_an_output_format_of_unknown_type_goes_through() -> None:
         "type": "grammar",
         "syntax": "x",
     }
+
+
+def test_no_log_probabilities_are_none() -> None:
+    assert not {"logprobs", "top_logprobs"} & translate(top_logprobs=0)[0].keys()
+    chat, _ = translate(top_logprobs=0, include=["message.output_text.logprobs"])
+    assert (chat["logprobs"], chat["top_logprobs"]) == (True, 0)
+
+
+def test_the_last_of_several_functions_of_one_name_is_sent() -> None:
+    def tool(description: str) -> JSON:
+        return {"type": "function", "name": "f", "description": description}
+
+    chat, losses = translate(tools=[tool("old"), tool("new"), tool("new")])
+    assert [sent["function"]["description"] for sent in chat["tools"]] == ["new"]
+    assert losses == [("tools[0]", "dropped")]

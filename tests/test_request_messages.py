@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from responses_asgi.errors import InvalidRequestError
 from responses_asgi.loss import Losses
 from responses_asgi.profiles import profile_for
 from responses_asgi.translate.messages import ATTACHED, FILLER, UNANSWERED, UNNAMED_FUNCTION
@@ -436,3 +437,20 @@ def test_only_our_own_tokens_are_opened() -> None:
         "rd1.Ä",
     ):
         assert open_details(foreign) is None
+
+
+@pytest.mark.parametrize(
+    ("part", "lacks"),
+    [
+        ({"type": "input_image"}, "image_url"),
+        ({"type": "input_file", "filename": "a.pdf"}, "file_data"),
+        ({"type": "input_video"}, "video_url"),
+    ],
+)
+@pytest.mark.parametrize("profile", ["generic", "qwen"])
+def test_part_without_its_source_is_refused(part: JSON, lacks: str, profile: str) -> None:
+    body = {"model": "m", "input": [user([{"type": "input_text", "text": "See"}, part])]}
+    with pytest.raises(InvalidRequestError) as caught:
+        to_chat_request(validate_request(body), profile=profile_for(profile), losses=Losses())
+    assert caught.value.code == "missing_required_parameter"
+    assert caught.value.param == f"input[0].content[1].{lacks}"

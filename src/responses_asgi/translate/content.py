@@ -11,6 +11,7 @@ from typing import Any
 from responses_asgi.errors import InvalidRequestError
 from responses_asgi.loss import Losses
 from responses_asgi.profiles import Profile
+from responses_asgi.types.checks import missing
 from responses_asgi.types.json import JSON
 
 __all__ = [
@@ -128,11 +129,7 @@ def _image_part(part: JSON, path: str, profile: Profile, losses: Losses) -> JSON
         raise _by_reference(f"{path}.file_id", "an image by file id")
     url = part.get("image_url")
     if not url:
-        raise InvalidRequestError(
-            f"Missing required parameter: '{path}.image_url'.",
-            param=f"{path}.image_url",
-            code="missing_required_parameter",
-        )
+        raise missing(f"{path}.image_url")
     image: JSON = {"url": url}
     detail = part.get("detail")
     if detail is not None:
@@ -157,6 +154,8 @@ def _from_image_part(part: JSON, path: str, role: str, profile: Profile, losses:
 def _file_part(part: JSON, path: str, profile: Profile, losses: Losses) -> JSON:
     if part.get("file_url"):
         raise _by_reference(f"{path}.file_url", "a file by URL")
+    if not (part.get("file_data") or part.get("file_id")):
+        raise missing(f"{path}.file_data")
     if part.get("detail") is not None:
         losses.report(f"{path}.detail", "dropped", "Chat files have no detail")
     file = {key: part[key] for key in _FILE_CARRIED if part.get(key) is not None}
@@ -176,12 +175,14 @@ def _audio_part(part: JSON, path: str, profile: Profile, losses: Losses) -> JSON
 
 
 def _video_part(part: JSON, path: str, profile: Profile, losses: Losses) -> JSON | None:
+    if not part.get("video_url"):
+        raise missing(f"{path}.video_url")
     if not profile.video_parts:
         losses.report(path, "dropped", f"{profile.name} takes no videos")
         return None
     return {
         "type": "video_url",
-        "video_url": {"url": part.get("video_url")},
+        "video_url": {"url": part["video_url"]},
         **_extra(part, frozenset({"type", "video_url"})),
     }
 

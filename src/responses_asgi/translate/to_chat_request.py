@@ -158,10 +158,9 @@ def _output(body: JSON, profile: Profile, losses: Losses) -> JSON:
 def _logprobs(body: JSON) -> JSON:
     """Log probabilities are asked for by count, by `include`, or by both."""
     count = body.get("top_logprobs")
-    chat: JSON = {} if count is None else {"top_logprobs": count}
-    if count is not None or LOGPROBS_INCLUDE in (body.get("include") or ()):
-        chat["logprobs"] = True
-    return chat
+    if not (count or LOGPROBS_INCLUDE in (body.get("include") or ())):
+        return {}
+    return {"logprobs": True} if count is None else {"logprobs": True, "top_logprobs": count}
 
 
 def _stream(body: JSON, profile: Profile, losses: Losses) -> JSON:

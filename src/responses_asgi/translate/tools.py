@@ -90,6 +90,7 @@ def tool_table(body: JSON) -> ToolTable:
 def chat_tools(body: JSON, *, profile: Profile, losses: Losses) -> dict[str, JSON]:
     """The Chat tools of a Responses request by name, in order; what is left out is reported."""
     tools: dict[str, JSON] = {}
+    declared: dict[str, tuple[str, JSON]] = {}
     for path, tool in declared_tools(body):
         kind = tool.get("type")
         if kind != "function":
@@ -97,6 +98,10 @@ def chat_tools(body: JSON, *, profile: Profile, losses: Losses) -> dict[str, JSO
         elif "tools" in profile.withheld:
             losses.report(path, "dropped", f"{profile.name} takes no tools")
         else:
+            first, same = declared.get(tool["name"], (path, tool))
+            if same != tool:
+                losses.report(first, "dropped", "another function of the same name follows it")
+            declared[tool["name"]] = path, tool
             tools[tool["name"]] = _chat_function(tool, path, profile, losses)
     return tools
 

@@ -1,4 +1,7 @@
-"""Runs the Python examples of the README and the documentation as tests."""
+"""Runs the Python examples of the README and the documentation as tests.
+
+The page on testing consists of tests; tests/test_testing_docs.py runs it.
+"""
 
 from __future__ import annotations
 
@@ -10,5 +13,8 @@ from sybil.parsers.markdown import PythonCodeBlockParser
 ROOT = Path(__file__).parent
 
 pytest_collect_file = Sybil(
-    parsers=[PythonCodeBlockParser()], path=str(ROOT), patterns=["*.md"], excludes=["examples/**/*.md"]
+    parsers=[PythonCodeBlockParser()],
+    path=str(ROOT),
+    patterns=["*.md"],
+    excludes=["examples/**/*.md", "docs/testing.md"],
 ).pytest()

@@ -18,7 +18,7 @@ from responses_asgi.sse import encode
 from responses_asgi.types.asgi import Send
 from responses_asgi.types.events import DONE, Event
 from responses_asgi.types.json import JSON
-from responses_asgi.upstreams.replies import send_json
+from responses_asgi.upstreams.replies import SSE_HEADERS, send_json
 
 __all__ = ["Header", "JSONSink", "SSESink", "Sink"]
 
@@ -28,12 +28,7 @@ Header = tuple[bytes, bytes]
 
 KEEP_ALIVE = b": keep-alive\n\n"
 
-_SSE_HEADERS: list[Header] = [
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-cache, no-transform"),
-    (b"x-accel-buffering", b"no"),
-]
-_SSE_NAMES = frozenset(name for name, _ in _SSE_HEADERS)
+_SSE_NAMES = frozenset(name for name, _ in SSE_HEADERS)
 
 
 class Sink(Protocol):
@@ -109,7 +104,7 @@ class SSESink:
 
     async def _start(self) -> None:
         self.started = True
-        headers = [header for header in self.headers if header[0] not in _SSE_NAMES] + _SSE_HEADERS
+        headers = [header for header in self.headers if header[0] not in _SSE_NAMES] + SSE_HEADERS
         await self._send({"type": "http.response.start", "status": 200, "headers": headers})
         if self._period and not self._closed:
             self._timer = self._loop.call_later(self._period, self._on_timer)

@@ -23,13 +23,11 @@ from responses_asgi.exchange.options import Options
 from responses_asgi.exchange.pairs import UpstreamSide
 from responses_asgi.exchange.upstream_request import UpstreamRequest
 from responses_asgi.types.asgi import ASGIApp, Message, Receive, Scope, Send
+from responses_asgi.upstreams.request import STRAY_MESSAGES
 
 __all__ = ["Calls", "asked_from_outside"]
 
 logger = logging.getLogger("responses_asgi")
-
-# A `receive` that never waits (in hand-written drivers) must not keep the event loop busy.
-_STRAY_MESSAGES = 16
 
 
 class _One(NamedTuple):
@@ -119,7 +117,7 @@ class Calls:
 
     async def _pump(self) -> None:
         try:
-            for _ in range(_STRAY_MESSAGES):
+            for _ in range(STRAY_MESSAGES):
                 message = await self._receive()
                 if message["type"] == "http.disconnect":
                     return self.left()

@@ -77,9 +77,9 @@ def parse_body(body: bytes, *, max_depth: int, model: str | None = None) -> Any:
         and _is_deeper(value, max_depth)
     ):
         raise InvalidRequestError(f"The JSON of the request is nested more than {max_depth} levels deep.")
-    if (place := _infinite(value)) is not None:
+    if (infinite := _infinite(value)) is not None:
         raise InvalidRequestError(
-            f"Invalid '{place}': it is no finite number.", param=place, code="invalid_value"
+            f"Invalid '{infinite}': it is no finite number.", param=infinite, code="invalid_value"
         )
     if model is not None and isinstance(value, dict) and not value.get("model"):
         return {**value, "model": model}
@@ -108,10 +108,11 @@ def _infinite(value: Any) -> str | None:
     elif isinstance(value, list):
         children = enumerate(value)
     for key, child in children:
-        if isinstance(child, float):
-            below = None if isfinite(child) else ""
-        else:
-            below = _infinite(child) if isinstance(child, dict | list) else None
+        below: str | None = None
+        if isinstance(child, dict | list):
+            below = _infinite(child)
+        elif isinstance(child, float) and not isfinite(child):
+            below = ""
         if below is not None:
             step = f"[{key}]" if isinstance(value, list) else key
             return step + ("." if below[:1] not in ("", "[") else "") + below

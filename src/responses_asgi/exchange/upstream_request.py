@@ -6,10 +6,9 @@ import copy
 import inspect
 from collections.abc import Iterable
 from typing import NamedTuple
-from urllib.parse import quote
 
 from responses_asgi.sinks import Header
-from responses_asgi.types.asgi import Scope
+from responses_asgi.types.asgi import SPEC_VERSION, Scope, raw_path
 from responses_asgi.types.json import JSON, dumps
 from responses_asgi.upstreams.context import EXTENSION, ExchangeContext
 from responses_asgi.upstreams.upstream import Upstream
@@ -41,11 +40,6 @@ _NOT_OFFERED = frozenset(
         "http.response.push",
     }
 )
-
-# With 2.4 Starlette stops listening to http.disconnect and sees only at its next send that the client left.
-_SPEC_VERSION = "2.3"
-
-_PATH_SAFE = "/:@!$&'()*+,;=~"
 
 _ACCEPT = {True: b"text/event-stream, application/json", False: b"application/json"}
 
@@ -129,9 +123,9 @@ def _inner_scope(scope: Scope, path: str, headers: Iterable[Header], extension: 
         **scope,
         "method": "POST",
         "path": path,
-        "raw_path": quote(path, safe=_PATH_SAFE).encode("ascii"),
+        "raw_path": raw_path(path),
         "headers": list(headers),
-        "asgi": {**(scope.get("asgi") or {"version": "3.0"}), "spec_version": _SPEC_VERSION},
+        "asgi": {**(scope.get("asgi") or {"version": "3.0"}), "spec_version": SPEC_VERSION},
         "extensions": {
             **{name: value for name, value in offered.items() if name not in _NOT_OFFERED},
             EXTENSION: extension,

@@ -15,10 +15,10 @@ from typing import Any, ClassVar, TypedDict
 from responses_asgi.errors import APIError, ConfigurationError
 from responses_asgi.exchange import Options, run_edited, run_exchange
 from responses_asgi.lifespan import LifespanRelay, Runtime
-from responses_asgi.middleware.targets import Target, Targets, raw_path, split_root
+from responses_asgi.middleware.targets import Target, Targets, split_root
 from responses_asgi.profiles import Profile, profile_for
 from responses_asgi.recall import CallMemory
-from responses_asgi.types.asgi import ASGIApp, Receive, Scope, Send
+from responses_asgi.types.asgi import ASGIApp, Receive, Scope, Send, raw_path
 from responses_asgi.upstreams.context import EXTENSION, ExchangeContext
 from responses_asgi.upstreams.replies import send_error
 from responses_asgi.upstreams.upstream import AfterExchange, BeforeUpstream, OnEvent, Upstream, WireAPI

@@ -5,21 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
-from urllib.parse import quote
 
 from responses_asgi.errors import ConfigurationError
-from responses_asgi.types.asgi import Scope
+from responses_asgi.types.asgi import Scope, raw_path
 from responses_asgi.upstreams.upstream import ENDPOINTS, WireAPI
 
-__all__ = ["DEFAULT_PATHS", "Target", "Targets", "raw_path", "split_root"]
+__all__ = ["DEFAULT_PATHS", "Target", "Targets", "split_root"]
 
 DEFAULT_PATHS: dict[WireAPI, tuple[str, ...]] = {
     "responses": ("/responses", "/v1/responses", "/openai/responses", "/openai/v1/responses"),
     "chat": ("/chat/completions", "/v1/chat/completions", "/openai/v1/chat/completions"),
 }
 """Where clients of each API call, besides Azure's `/openai/deployments/NAME/...`."""
-
-_PATH_SAFE = "/:@!$&'()*+,;=~"
 
 
 class Target(NamedTuple):
@@ -75,11 +72,6 @@ class Targets:
                 f"{client_path!r}"
             )
         return client_path.removesuffix(self._ending) + self._upstream_ending
-
-
-def raw_path(path: str) -> bytes:
-    """A path as it stands in a URL."""
-    return quote(path, safe=_PATH_SAFE).encode("ascii")
 
 
 def split_root(scope: Scope) -> tuple[str, str]:

@@ -13,12 +13,9 @@ import httpx
 
 from responses_asgi.transport.call import AppFailed, Call, library_of
 from responses_asgi.transport.loop_thread import Caller, LoopThread, Stopped
-from responses_asgi.types.asgi import ASGIApp, Message, Scope
+from responses_asgi.types.asgi import SPEC_VERSION, ASGIApp, Message, Scope
 
 __all__ = ["ASGITransport"]
-
-# With 2.4 Starlette stops listening to http.disconnect and sees only at its next send that the client left.
-SPEC_VERSION = "2.3"
 
 
 if TYPE_CHECKING:

@@ -1,11 +1,15 @@
-"""The four names of the ASGI interface, written once. Source: https://asgi.readthedocs.io/en/latest/specs/"""
+"""The names of the ASGI interface, and what holds for every scope made here.
+
+Source: https://asgi.readthedocs.io/en/latest/specs/
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
+from urllib.parse import quote
 
-__all__ = ["ASGIApp", "Message", "Receive", "Scope", "Send"]
+__all__ = ["SPEC_VERSION", "ASGIApp", "Message", "Receive", "Scope", "Send", "percent_encoded", "raw_path"]
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -13,3 +17,21 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 ASGIApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 """Any framework's app fits (Starlette's, Django's, Litestar's): they differ only in how they are typed."""
+
+SPEC_VERSION = "2.3"
+"""The version that apps are told: with 2.4 Starlette stops listening to http.disconnect, and sees only at its
+next send that the client left."""
+
+
+def percent_encoded(path: str) -> str:
+    """A path as it stands in a URL.
+
+    >>> percent_encoded("/models/my model:1")
+    '/models/my%20model:1'
+    """
+    return quote(path, safe="/:@!$&'()*+,;=~")
+
+
+def raw_path(path: str) -> bytes:
+    """The `raw_path` of a scope with this `path`."""
+    return percent_encoded(path).encode("ascii")

@@ -19,16 +19,16 @@ from responses_asgi.upstreams.answers import Piece
 from responses_asgi.upstreams.context import ExchangeContext, extension
 from responses_asgi.upstreams.handler_answers import ANSWERS, HandlerAnswer, HandlerAPI, Whole
 from responses_asgi.upstreams.own_thread import OwnThread
-from responses_asgi.upstreams.replies import deny_websocket, send_error, send_json, serve_lifespan
+from responses_asgi.upstreams.replies import (
+    SSE_HEADERS,
+    deny_websocket,
+    send_error,
+    send_json,
+    serve_lifespan,
+)
 from responses_asgi.upstreams.request import RequestBody, while_client_stays
 
 __all__ = ["HandlerUpstream"]
-
-STREAM_HEADERS = [
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-cache, no-transform"),
-    (b"x-accel-buffering", b"no"),
-]
 
 
 class HandlerUpstream:
@@ -121,7 +121,7 @@ class _Wire:
             return
         if not self.started:
             self.started = True
-            await self._send({"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS})
+            await self._send({"type": "http.response.start", "status": 200, "headers": SSE_HEADERS})
         await self._send({"type": "http.response.body", "body": data, "more_body": not last})
 
 

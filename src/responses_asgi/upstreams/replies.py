@@ -10,9 +10,16 @@ from responses_asgi.errors import APIError
 from responses_asgi.types.asgi import Receive, Send
 from responses_asgi.types.json import dumps
 
-__all__ = ["deny_websocket", "send_error", "send_json", "send_to_nobody", "serve_lifespan"]
+__all__ = ["SSE_HEADERS", "deny_websocket", "send_error", "send_json", "send_to_nobody", "serve_lifespan"]
 
 Headers = Iterable[tuple[bytes, bytes]]
+
+SSE_HEADERS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache, no-transform"),
+    (b"x-accel-buffering", b"no"),
+]
+"""The headers of an event stream; the last keeps nginx from holding events back."""
 
 
 async def send_json(send: Send, document: Any, *, status: int = 200, headers: Headers = ()) -> None:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable
 
 from responses_asgi.types.asgi import Receive
 
-__all__ = ["ClientGone", "RequestBody", "while_client_stays"]
+__all__ = ["STRAY_MESSAGES", "ClientGone", "RequestBody", "while_client_stays"]
 
 
 # A `receive` that never waits (in hand-written drivers) must not keep the event loop busy.

@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from responses_asgi.errors import ConfigurationError, InvalidRequestError
 from responses_asgi.profiles import PROFILES, Profile, profile_for
-from responses_asgi.types.asgi import Scope
+from responses_asgi.types.asgi import Scope, percent_encoded
 
 __all__ = ["AzureTarget", "Endpoint", "Target", "URLTarget", "endpoint_of", "target_for"]
 
@@ -37,7 +37,6 @@ DEPLOYMENT_ENDPOINTS = frozenset(
 _CLIENT_PREFIX = re.compile(r"/(?:openai/deployments/(?P<deployment>[^/]+)|openai/v1|openai|v1)(?=/|$)")
 _AZURE_TAIL = re.compile(r"/openai(?:/deployments/(?P<deployment>[^/]+))?$")
 _LEADS_ELSEWHERE = re.compile(r"(?:^|/)\.{1,2}(?:/|$)|//|[\\\x00-\x1f\x7f]")
-_PATH_SAFE = "/:@!$&'()*+,;=~"
 
 
 class Endpoint(NamedTuple):
@@ -60,8 +59,8 @@ def endpoint_of(scope: Scope) -> Endpoint:
     path: str = scope["path"]
     raw = (scope.get("raw_path") or b"").decode("latin-1").partition("?")[0]
     if unquote(raw) != path:  # absent, or left behind by a middleware that rewrote the path
-        raw = quote(path, safe=_PATH_SAFE)
-    root = quote(scope.get("root_path") or "", safe=_PATH_SAFE).rstrip("/")
+        raw = percent_encoded(path)
+    root = percent_encoded(scope.get("root_path") or "").rstrip("/")
     if raw == root or raw.startswith(root + "/"):
         raw = raw[len(root) :]
     prefix = _CLIENT_PREFIX.match(raw)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from responses_asgi.profiles import Profile, profile_for
+from responses_asgi.testing.recordings import Cuts
 from tests.bridge import Asked, ask, response_of
 from tests.facts import facts_of
 from tests.independent_reader import Meaning, message_of, read
@@ -43,7 +44,7 @@ def request_for(recording: JSON, *, stream: bool) -> JSON:
     return {**body, "tools": tools} if tools else body
 
 
-async def replay(recording: JSON, *, cuts: str | int = "recorded", stream: bool | None = None) -> Asked:
+async def replay(recording: JSON, *, cuts: Cuts = "recorded", stream: bool | None = None) -> Asked:
     """What a client gets that asks for what was recorded, or, with `stream`, for this."""
     request = request_for(recording, stream=recording["streaming"] if stream is None else stream)
     asked = await ask(Replay(recording, cuts=cuts), request, profile=profile_of(recording))
@@ -107,7 +108,7 @@ async def test_a_recorded_answer_keeps_its_meaning(recording: JSON) -> None:
 
 @pytest.mark.parametrize("cuts", ["whole", 1, 61])
 @pytest.mark.parametrize("recording", STREAMS)
-async def test_network_boundaries_change_nothing(recording: JSON, cuts: str | int) -> None:
+async def test_network_boundaries_change_nothing(recording: JSON, cuts: Cuts) -> None:
     as_recorded, otherwise = await replay(recording), await replay(recording, cuts=cuts)
     assert [_anonymous(e) for e in otherwise.events] == [_anonymous(e) for e in as_recorded.events]
     COUNTS["other cuts"] += 1

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from responses_asgi.profiles import profile_for
+from responses_asgi.testing.recordings import Cuts
 from tests.bridge import Asked, ask_chat, completion_of
 from tests.chat_facts import calls_of, citations_of, facts_of_choice
 from tests.chat_machine import ChatAnswer, answer, answer_to_bytes
@@ -98,7 +99,7 @@ def test_the_terminal_response_alone_means_the_same(recording: JSON) -> None:
 # The same through the middleware: bytes in, bytes out
 
 
-async def ask(recording: JSON, *, stream: bool, cuts: str | int = "recorded") -> Asked:
+async def ask(recording: JSON, *, stream: bool, cuts: Cuts = "recorded") -> Asked:
     body: JSON = {"model": "recorded", "messages": [{"role": "user", "content": "Go on."}]}
     asked = await ask_chat(
         Replay(recording, cuts=cuts),
@@ -140,5 +141,5 @@ async def test_an_upstream_that_ignores_stream_is_understood(recording: JSON) ->
 
 @pytest.mark.parametrize("cuts", ["whole", 1, 61])
 @pytest.mark.parametrize("recording", STREAMS)
-async def test_a_client_does_not_see_network_boundaries(recording: JSON, cuts: str | int) -> None:
+async def test_a_client_does_not_see_network_boundaries(recording: JSON, cuts: Cuts) -> None:
     check_asked(await ask(recording, stream=True, cuts=cuts), recording)

@@ -26,6 +26,19 @@ if TYPE_CHECKING:
     from responses_asgi.testing.server import Server
     from responses_asgi.types.asgi import ASGIApp
 
+__all__ = [
+    "CHECKS",
+    "MARKERS",
+    "async_openai_client",
+    "fake_model",
+    "llm_app",
+    "openai_client",
+    "pytest_addoption",
+    "pytest_configure",
+    "pytest_runtest_call",
+    "responses_server",
+]
+
 CHECKS = pytest.StashKey[list[Any]]()
 """Functions to call after the test; each returns what was wrong with its requests."""
 

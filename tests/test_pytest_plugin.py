@@ -21,6 +21,11 @@ pytest_plugins = ["pytester"]
 # pytester forgets the modules that a run in this process imports: these are not to be imported twice.
 LOADED = (main, openai, sdk, sessions)
 
+# What else is installed is imported anew by every run.
+WITHOUT = [
+    f"-pno:{name}" for name in ("cacheprovider", "hypothesispytest", "langsmith_plugin", "anyio", "timeout")
+]
+
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = """
 [pytest]
@@ -38,7 +43,7 @@ def project(pytester: pytest.Pytester) -> pytest.Pytester:
 
 def run(project: pytest.Pytester, test: str, *args: str) -> pytest.RunResult:
     project.makepyfile(textwrap.dedent(test))
-    return project.runpytest_inprocess("-p", "no:cacheprovider", *args)
+    return project.runpytest_inprocess(*WITHOUT, *args)
 
 
 def outcomes(result: pytest.RunResult, **expected: int) -> str:
@@ -312,7 +317,7 @@ EARLY = """
 
 def test_a_run_that_does_not_use_it_imports_nothing_of_it(project: pytest.Pytester) -> None:
     project.makepyfile(textwrap.dedent(EARLY))
-    result = project.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:asyncio")
+    result = project.runpytest_subprocess(*WITHOUT, "-pno:asyncio")
     outcomes(result, passed=1)
 
 

@@ -491,6 +491,39 @@ def test_a_character_in_two_halves_is_said_whole(field: str) -> None:
     assert said == "a\U0001f600b\ud83d"
 
 
+def test_half_a_character_waits_for_the_other_half_without_an_event() -> None:
+    result = answer(
+        [delta({"content": "a"}), delta({"content": "\ud83d"}), delta({"content": "\ude00"}), STOP]
+    )
+    assert [event["delta"] for event in result.events if event["type"].endswith(".delta")] == [
+        "a",
+        "\U0001f600",
+    ]
+
+
+@pytest.mark.parametrize(("end", "said"), [("\ude00", '"\U0001f600'), ("", '"\ud83d')])
+def test_half_a_character_in_arguments(end: str, said: str) -> None:
+    """A half that stays alone is given on as it came."""
+    fragments = [call(0, "c", "f", '"'), call(arguments="\ud83d"), call(arguments=end)]
+    result = answer([*map(calls, fragments), delta(finish="tool_calls")])
+    assert result.response["output"][0]["arguments"] == said
+
+
+def test_open_responses_is_told_only_choices_and_formats_that_it_knows() -> None:
+    schema = {"type": "json_schema", "name": "n", "schema": {"type": "object"}}
+    choice = {"type": "custom", "name": "patch"}
+    body = {"text": {"format": schema}, "tool_choice": choice, "reasoning": {"effort": "max"}}
+    body["tools"] = [{"type": "custom", "name": "patch"}]
+    told = translator(body, dialect="openresponses").snapshot()
+    assert told["tool_choice"] == "auto"
+    assert told["reasoning"]["effort"] == "xhigh"
+    assert told["text"]["format"]["schema"] is None
+    told = translator(body).snapshot()
+    assert told["tool_choice"] == choice
+    assert told["reasoning"]["effort"] == "max"
+    assert told["text"]["format"] == schema
+
+
 # Nothing an upstream sends breaks the stream
 
 json_values = st.recursive(

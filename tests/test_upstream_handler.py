@@ -434,11 +434,13 @@ async def test_pieces_go_out_as_they_are_yielded_and_are_not_asked_for_early(kin
 @pytest.mark.parametrize("how", ["left", "cancelled"])
 async def test_a_generator_is_closed_when_the_client_leaves(kind: str, how: str) -> None:
     closed = threading.Event()
+    waiting = threading.Event()
     release = threading.Event()
 
     def endless(request: ChatRequest) -> Iterator[Piece]:
         try:
             yield "first"
+            waiting.set()
             release.wait(10)
             yield "second"
             raise AssertionError("asked for more")
@@ -448,13 +450,14 @@ async def test_a_generator_is_closed_when_the_client_leaves(kind: str, how: str)
     async def async_endless(request: ChatRequest) -> AsyncIterator[Piece]:
         try:
             yield "first"
+            waiting.set()
             await asyncio.Event().wait()
         finally:
             closed.set()
 
     app = Upstream.handler(endless if kind == "sync" else async_endless).app
     asked = Asked(app, body=STREAM)
-    await until(lambda: asked.got.pieces)
+    await until(lambda: asked.got.pieces and waiting.is_set())
     asked.leave() if how == "left" else asked.task.cancel()
     [result] = await asyncio.gather(asked.task, return_exceptions=True)
     assert isinstance(result, asyncio.CancelledError) is (how == "cancelled")

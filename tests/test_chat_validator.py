@@ -254,6 +254,9 @@ def renumber(chunks: Chunks) -> None:
 
 
 CASES: list[tuple[str, Callable[[], Chunks], Change]] = [
+    ("shape", good, say(3, logprobs={"content": True, "refusal": None})),
+    ("shape", good, call_with(5, type=["function"])),
+    ("shape", text, lambda chunks: [chunks[0], chunk({"x": [1]}), chunk({"x": {"y": 1}}), *chunks[1:]]),
     ("utf-8", text, sent(lambda body: body.replace(b"Hello", b"\xff"))),
     ("sse-form", text, sent(lambda body: body[:-1])),
     ("sse-form", text, sent(lambda body: b"event: chunk\n" + body)),

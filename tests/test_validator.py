@@ -418,6 +418,8 @@ ARGUMENTS = "response.function_call_arguments"
 COMPLETED = "response.completed"
 
 CASES: list[tuple[str, Callable[[], Events], Change]] = [
+    ("shape", good, put("response.output_text.delta", logprobs=True)),
+    ("shape", good, put("response.output_item.added", item={"id": "x", "type": ["message"]})),
     ("utf-8", good, as_bytes(lambda text: text.replace(b"Hello", b"Hell\xff"))),
     ("sse-form", good, as_bytes(lambda text: text.replace(b"event: keepalive\n", b""))),
     (

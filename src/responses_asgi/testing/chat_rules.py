@@ -13,6 +13,7 @@ CHAT_RULES: dict[str, str] = {
     "json": "the data of a chunk is one JSON object",
     "done-marker": "[DONE] ends every answer, once, and nothing else; it does not follow an error",
     # The chunks
+    "shape": "every field has a value of its own type",
     "object": "object is chat.completion.chunk",
     "chunk-id": "the completion has an id, the same in every chunk",
     "created": "created is an integer, the same in every chunk",

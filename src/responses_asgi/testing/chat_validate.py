@@ -12,9 +12,9 @@ from responses_asgi.translate.chat_snapshot import fold_chunks
 from responses_asgi.types.events import DONE, Event
 from responses_asgi.types.json import JSON
 
-__all__ = ["ChatStreamCheck", "assert_valid_chat_stream"]
+__all__ = ["USAGE_FIGURES", "ChatStreamCheck", "assert_valid_chat_stream"]
 
-_FIGURES = ("prompt_tokens", "completion_tokens", "total_tokens")
+USAGE_FIGURES = ("prompt_tokens", "completion_tokens", "total_tokens")
 _ERROR_FIELDS = ("message", "type", "param", "code")
 
 
@@ -86,8 +86,19 @@ class ChatStreamCheck:
 
     def take(self, chunk: JSON) -> None:
         """Check the next chunk."""
+        self._at.move("error chunk" if "error" in chunk else "chunk")
+        self._at.shaped(lambda: self._take(chunk))
+
+    def end(self) -> JSON:
+        """Check that the stream may stop here, and return the completion."""
         at = self._at
-        at.move("error chunk" if "error" in chunk else "chunk")
+        if not self._failed:
+            self._check_finished()
+            at.require(self._marked is not False, "done-marker", "[DONE] is missing")
+        return at.shaped(lambda: fold_chunks(self._chunks))
+
+    def _take(self, chunk: JSON) -> None:
+        at = self._at
         at.require(not self._failed, "after-error", "the stream had failed")
         self._chunks.append(chunk)
         if "error" in chunk:
@@ -107,14 +118,6 @@ class ChatStreamCheck:
             at.require(index not in seen, "choices", f"choice {index} comes twice")
             seen.add(index)
             self._choices.setdefault(index, ChoiceCheck(at)).take(choice)
-
-    def end(self) -> JSON:
-        """Check that the stream may stop here, and return the completion."""
-        at = self._at
-        if not self._failed:
-            self._check_finished()
-            at.require(self._marked is not False, "done-marker", "[DONE] is missing")
-        return fold_chunks(self._chunks)
 
     def _take_data(self, data: bytes) -> None:
         self._at.require(not self._marked, "done-marker", f"{data[:100]!r} follows [DONE]")
@@ -155,7 +158,7 @@ class ChatStreamCheck:
             return
         at.require(usage is not None, "choices", "a chunk without choices and without usage")
         at.require(self._usage_asked, "usage-chunk", "it was not asked for")
-        for name in _FIGURES:
+        for name in USAGE_FIGURES:
             value = usage.get(name) if isinstance(usage, dict) else None
             at.require(type(value) is int, "usage", f"{name}: got {value!r}")
         self._counted = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from responses_asgi.errors import APIError
@@ -22,6 +22,9 @@ from responses_asgi.types.json import JSON, loads
 from responses_asgi.upstreams.upstream import WireAPI
 
 __all__ = ["CheckedStream", "CheckingOf", "RepairedStream"]
+
+# What a repair raises at a value of another type than any server sends.
+_MISSHAPEN = (AttributeError, KeyError, TypeError, ValueError)
 
 _Check: TypeAlias = StreamCheck | ChatStreamCheck
 
@@ -74,8 +77,7 @@ class CheckedStream:
         """Nothing; raises what `treat` raises."""
         if not self._over and self._check is not None:
             try:
-                self._reader.end()
-                _end(self._check)
+                _end(self._check, self._at, self._reader.rest())
             except InvalidStream as error:
                 self._known.treat(error)
         return b""
@@ -138,18 +140,19 @@ class RepairedStream:
         rest = self._reader.rest()
         if self._repair is None:
             return self._released()
-        out = b"" if not rest or is_comment(rest) else self._repaired(self._repair, rest)
-        self._given = self._judged(self._given, _end, self._tell)
-        out += self._encoded(self._repair.finish())
-        self._result = self._judged(self._result, _end, self._known.treat)
+        out = b"" if is_comment(rest) or _is_cut(rest) else self._repaired(self._repair, rest)
+        self._given = self._judged(self._given, lambda check: _end(check, self._at, rest), self._tell)
+        out += self._encoded(_made(self._repair.finish))
+        self._result = self._judged(self._result, lambda check: _end(check, self._at), self._known.treat)
         return out
 
     def fail(self, error: APIError) -> bytes:
         """The end of a stream that broke off."""
-        if self._repair is None:
+        repair = self._repair
+        if repair is None:
             return self._released()
         self._result = None
-        return self._encoded(self._repair.fail(error))
+        return self._encoded(_made(lambda: repair.fail(error)))
 
     def _decide(self, api: WireAPI) -> Repair:
         self._given = self._known.check(api, self._at)
@@ -166,23 +169,24 @@ class RepairedStream:
     def _repaired(self, repair: Repair, block: list[str]) -> bytes:
         self._given = self._judged(self._given, lambda check: check.take_block(block), self._tell)
         name, data = _fields(block)
+        if not data:
+            return b""
         if data.strip().strip('"').encode() == DONE:
-            return self._encoded(repair.mark())
+            return self._encoded(_made(repair.mark))
         try:
             event = document(data, self._at)
-        except InvalidStream as error:
-            self._known.treat(error)
-            return _joined(block)
-        return self._encoded(repair.take(_named(name, event)))
+        except InvalidStream:
+            return self._passed(block)
+        events = _made(lambda: repair.take(_named(name, event)))
+        return self._passed(block) if events is None else self._encoded(events)
 
-    def _encoded(self, events: Iterable[Event]) -> bytes:
-        blocks = []
-        for event in events:
-            block = encode(event.type, event.data)
-            lines = block.decode().split("\n")[:-2]
-            self._result = self._judged(self._result, _taking(lines), self._known.treat)
-            blocks.append(block)
-        return b"".join(blocks)
+    def _encoded(self, events: Iterable[Event] | None) -> bytes:
+        blocks = (encode(event.type, event.data).decode().split("\n")[:-2] for event in events or ())
+        return b"".join(map(self._passed, blocks))
+
+    def _passed(self, block: list[str]) -> bytes:
+        self._result = self._judged(self._result, lambda check: check.take_block(block), self._known.treat)
+        return _joined(block)
 
     def _judged(
         self, check: _Check | None, step: Callable[[_Check], object], tell: Callable[[InvalidStream], None]
@@ -197,11 +201,25 @@ class RepairedStream:
         return check
 
 
-def _taking(block: list[str]) -> Callable[[_Check], object]:
-    return lambda check: check.take_block(block)
+def _made(step: Callable[[], list[Event]]) -> list[Event] | None:
+    """The events of a repair; None where there is none, and the check then names what is wrong."""
+    try:
+        return step()
+    except _MISSHAPEN:
+        return None
 
 
-def _end(check: _Check) -> None:
+def _is_cut(block: list[str]) -> bool:
+    """Whether the end of the stream went through this event."""
+    data = _fields(block)[1]
+    try:
+        return data != DONE.decode() and not loads(data)
+    except ValueError:
+        return True
+
+
+def _end(check: _Check, at: Position, rest: Sequence[str] = ()) -> None:
+    at.require(not rest, "sse-form", f"the last event has no blank line after it: {rest!r}")
     if isinstance(check, StreamCheck):
         check.end_text()
     check.end()

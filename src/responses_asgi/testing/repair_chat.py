@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from responses_asgi.errors import APIError, error_from_payload
-from responses_asgi.testing.chat_choices import CALL_TYPES, FINISH_REASONS, REASONING_FIELDS
+from responses_asgi.testing.chat_choices import CALL_TYPES, FINISH_REASONS
+from responses_asgi.testing.chat_validate import USAGE_FIGURES
 from responses_asgi.testing.repair import cut_off
 from responses_asgi.translate.finish_reasons import NO_REASON, ending_of, finish_reason_of
 from responses_asgi.translate.usage import chat_usage
@@ -15,6 +16,7 @@ from responses_asgi.types.json import JSON, dumps
 
 __all__ = ["ChatRepair"]
 
+_REASONING_FIELDS = ("reasoning_content", "reasoning")
 _FRAME = ("id", "object", "created", "model")
 
 
@@ -40,7 +42,7 @@ class ChatRepair:
         if error:
             return self.fail(error_from_payload({"error": error}))
         self._begin(event)
-        self._usage = chat_usage(event.get("usage")) or self._usage
+        self._usage = _counted(event.get("usage")) or self._usage
         for choice in choices:
             index = choice.get("index")
             self._take_choice(index if type(index) is int and index >= 0 else 0, choice, event)
@@ -110,9 +112,6 @@ class ChatRepair:
         if choice.legacy and reason == "stop":
             reason = "function_call"
         choice.finish = reason
-        if not choice.opened:
-            delta = choice.repaired({})
-            self._say([{"index": index, "delta": delta, "logprobs": None, "finish_reason": None}], {})
         self._say([{"index": index, "delta": {}, "logprobs": None, "finish_reason": reason}], {})
 
     def _say(self, choices: list[JSON], chunk: JSON, **fields: Any) -> None:
@@ -148,9 +147,9 @@ class _Choice:
         said = {
             name: value
             for name, value in delta.items()
-            if value and name not in ("role", "tool_calls", *REASONING_FIELDS)
+            if value and name not in ("role", "tool_calls", *_REASONING_FIELDS)
         }
-        if field := next((name for name in sorted(REASONING_FIELDS) if delta.get(name)), ""):
+        if field := next((name for name in _REASONING_FIELDS if delta.get(name)), ""):
             self._reasoning = self._reasoning or field
             said[self._reasoning] = delta[field]
         called = said.get("function_call")
@@ -192,6 +191,13 @@ class _Choice:
         if known is None or known < 0 or (own and self._ids[known] not in (own, None)):
             known = self._at[place] = len(self._ids)
         return known
+
+
+def _counted(usage: object) -> JSON | None:
+    """The usage with its three figures; None when there are none."""
+    if isinstance(usage, dict) and all(type(usage.get(name)) is int for name in USAGE_FIGURES):
+        return usage
+    return chat_usage(usage)
 
 
 def _scores(logprobs: object) -> JSON | None:

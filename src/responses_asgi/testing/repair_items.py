@@ -27,6 +27,7 @@ class _Part:
     text: list[str] = field(default_factory=list)
     annotations: list[JSON] = field(default_factory=list)
     logprobs: list[JSON] = field(default_factory=list)
+    said: bool = False
     done: JSON | None = None
 
     @property
@@ -118,12 +119,14 @@ class ItemRepair:
         elif step == "delta":
             self._say_text(part, str(event.get("delta") or ""), event)
         else:
-            self._say_rest(part, event.get(field))
+            self._end_text(part, event.get(field))
 
     def _annotation(self, event: JSON) -> None:
         part = self._part("content", event.get("content_index") or 0, {"type": "output_text"})
-        if part is None or not isinstance(event.get("annotation"), dict):
-            return
+        if part is not None and isinstance(event.get("annotation"), dict):
+            self._say_annotation(part, event)
+
+    def _say_annotation(self, part: _Part, event: JSON) -> None:
         place = {**self._place, "content_index": part.index, "annotation_index": len(part.annotations)}
         part.annotations.append(event["annotation"])
         self._say({**event, **place})
@@ -147,7 +150,7 @@ class ItemRepair:
         return part
 
     def _say_text(self, part: _Part, delta: str, event: JSON) -> None:
-        if delta:
+        if delta and not part.said:
             family, name = TEXT_FAMILIES[part.type], PART_FAMILIES[part.home][1]
             part.text.append(delta)
             part.logprobs += event.get("logprobs") or []
@@ -156,32 +159,38 @@ class ItemRepair:
                 {**event, **said, **({"logprobs": event.get("logprobs") or []} if _scored(part) else {})}
             )
 
-    def _say_rest(self, part: _Part, whole: object) -> None:
-        """Say what of the whole text was not said; a text that contradicts what was said is not the text."""
+    def _end_text(self, part: _Part, whole: object) -> None:
+        """Say what of the whole text was not said, and that it is done; a text that contradicts what was said
+        is not the text."""
+        if part.said:
+            return
         said = "".join(part.text)
         if isinstance(whole, str) and whole.startswith(said):
             self._say_text(part, whole[len(said) :], {})
+        part.said = True
+        family, name = TEXT_FAMILIES[part.type], PART_FAMILIES[part.home][1]
+        scores = {"logprobs": part.logprobs} if _scored(part) else {}
+        text = {PART_TEXTS[family][3]: "".join(part.text), **scores}
+        self._say({"type": f"{family}.done", **self._place, name: part.index, **text})
 
     def _end_part(self, part: _Part | None, final: JSON) -> None:
         if part is None or part.done is not None:
             return
         self._open = None
         home, name = PART_FAMILIES[part.home]
-        place = {**self._place, name: part.index}
         done = {**part.blank, **final, "type": part.blank.get("type")}
         if family := TEXT_FAMILIES.get(part.type):
-            field = PART_TEXTS[family][3]
-            self._say_rest(part, final.get(field))
             for annotation in (final.get("annotations") or [])[len(part.annotations) :]:
-                number = {"annotation_index": len(part.annotations), "annotation": annotation}
-                part.annotations.append(annotation)
-                self._say({"type": f"{family}.annotation.added", **place, **number})
-            scores = {"logprobs": part.logprobs} if _scored(part) else {}
-            text = {field: "".join(part.text)}
-            self._say({"type": f"{family}.done", **place, **text, **scores})
-            done |= {**text, **scores, **({"annotations": part.annotations} if _scored(part) else {})}
+                if not part.said:
+                    self._say_annotation(
+                        part, {"type": f"{family}.annotation.added", "annotation": annotation}
+                    )
+            field = PART_TEXTS[family][3]
+            self._end_text(part, final.get(field))
+            scored = {"annotations": part.annotations, "logprobs": part.logprobs} if _scored(part) else {}
+            done |= {field: "".join(part.text), **scored}
         part.done = done
-        self._say({"type": f"{home}.done", **place, "part": done})
+        self._say({"type": f"{home}.done", **self._place, name: part.index, "part": done})
 
     # Arguments
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from responses_asgi.errors import APIError, error_from_payload
 from responses_asgi.testing.repair import cut_off
 from responses_asgi.testing.repair_items import ItemRepair
+from responses_asgi.testing.validate import REQUIRED_FIELDS, usage_figures
 from responses_asgi.translate.response_object import new_response
 from responses_asgi.translate.responses_to_responses import ResponsesToResponses
 from responses_asgi.translate.snapshot import ITEM_TEXTS, PART_TEXTS, PARTS
@@ -36,7 +37,7 @@ _TYPES = {
 
 _PREFIXES = {"message": "msg_", "reasoning": "rs_", "function_call": "fc_", "custom_tool_call": "ctc_"}
 
-# The name of the raw reasoning events in each dialect.
+# The raw reasoning events in each dialect: the other one's name, and its own.
 _REASONING: dict[Dialect, tuple[str, str]] = {
     "openai": ("response.reasoning.", "response.reasoning_text."),
     "openresponses": ("response.reasoning_text.", "response.reasoning."),
@@ -108,6 +109,9 @@ class ResponsesRepair:
         return events
 
     def _say(self, event: JSON) -> None:
+        kind, (foreign, own) = str(event["type"]), _REASONING[self._dialect]
+        if kind.startswith(foreign):
+            event = {**event, "type": own + kind.removeprefix(foreign)}
         self._events += self._identity.feed(event)
 
     def _response(self, response: JSON, status: str) -> JSON:
@@ -117,9 +121,9 @@ class ResponsesRepair:
             named = given if isinstance(given.get("id"), str) and given["id"] else self._blank
             dated = given if type(given.get("created_at")) is int else self._blank
             self._frame = {"id": named["id"], "created_at": dated["created_at"], "object": "response"}
-        whole = {**self._blank, **response, **{n: given.get(n, v) for n, v in self._blank.items()}}
+        needed = {name: given.get(name, self._blank[name]) for name in REQUIRED_FIELDS}
         unset = dict.fromkeys(("usage", "error", "incomplete_details"))
-        return {**whole, **self._frame, "status": status, "output": [], **unset}
+        return {**response, **needed, **self._frame, "status": status, "output": [], **unset}
 
     def _open(self, kind: str, response: JSON) -> None:
         self._known = response or self._known
@@ -140,14 +144,14 @@ class ResponsesRepair:
             return
         if "response.in_progress" not in self._opened:
             self._open("response.in_progress", {**response, "completed_at": None})
-        for item in reversed(self._items):
-            if item.done is None:
-                item.close(status=kind.removeprefix("response."))
+        self._close_all(kind.removeprefix("response."))
         for item in (response.get("output") or ())[len(self._items) :]:
             self._add(None, item).close(item)
         output = [item.done for item in self._items]
         final = self._response(response, kind.removeprefix("response."))
-        usage = responses_usage(response.get("usage"))
+        usage = response.get("usage")
+        if not isinstance(usage, dict) or any(type(value) is not int for _, value in usage_figures(usage)):
+            usage = responses_usage(usage)
         details = response.get("incomplete_details") if kind == "response.incomplete" else None
         whole = {**final, "output": output, "usage": usage, "incomplete_details": details}
         self._say({"type": kind, "response": whole})
@@ -155,16 +159,19 @@ class ResponsesRepair:
 
     def _fail(self, error: APIError) -> None:
         self._begin()
+        self._close_all("incomplete")
         self._events += self._identity.fail(error)
         self._ended = True
 
     # Items
 
+    def _close_all(self, status: str) -> None:
+        """From the end, since nothing may follow an incomplete item."""
+        for item in reversed(self._items):
+            if item.done is None:
+                item.close(status=status)
+
     def _item_event(self, kind: str, event: JSON) -> None:
-        ours, legal = _REASONING[self._dialect]
-        if kind.startswith(ours):
-            kind = legal + kind.removeprefix(ours)
-        event = {**event, "type": kind}
         given = event.get("output_index")
         if kind == "response.output_item.added":
             self._add(given, event.get("item") or {})

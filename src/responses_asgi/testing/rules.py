@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NoReturn
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn, TypeVar
 
 __all__ = ["RULES", "InvalidStream", "Position"]
+
+T = TypeVar("T")
 
 # Sources: the event grammar of the OpenAI and Open Responses documents, the lifecycle checks of published
 # clients, and this package's stricter promise that every stream it makes is legal for all of them.
@@ -18,6 +20,7 @@ RULES: dict[str, str] = {
     "done-marker": "[DONE] comes after the terminal event, at most once, and is the last thing said",
     # The response
     "event-type": "every event says its type",
+    "shape": "every field has a value of its own type",
     "sequence-number": "sequence_number counts 0, 1, 2, ... through the whole stream",
     "response-order": "created, queued?, in_progress, items, one terminal event",
     "after-terminal": "nothing follows the terminal event",
@@ -93,6 +96,13 @@ class Position:
     def move(self, event: str) -> None:
         self.number = 0 if self.number is None else self.number + 1
         self.event = event
+
+    def shaped(self, step: Callable[[], T]) -> T:
+        """What this returns. What it cannot even read is not legal, such as text in place of an object."""
+        try:
+            return step()
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            self.fail("shape", repr(error))
 
     def fail(self, rule: str, detail: str) -> NoReturn:
         raise InvalidStream(rule, detail, number=self.number, event=self.event, rules=self.rules)

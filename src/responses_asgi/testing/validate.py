@@ -10,7 +10,7 @@ from responses_asgi.testing.rules import Position
 from responses_asgi.types.events import RESPONSE_ORDER, TERMINAL_EVENTS, Dialect, Event
 from responses_asgi.types.json import JSON
 
-__all__ = ["StreamCheck", "assert_valid_stream"]
+__all__ = ["REQUIRED_FIELDS", "StreamCheck", "assert_valid_stream", "usage_figures"]
 
 _LIFE_EVENTS = frozenset(event for row in RESPONSE_ORDER.values() for event in row) - {"item"}
 _ITEM_EVENTS = ITEM_EVENTS | {"response.output_item.added"}
@@ -29,7 +29,7 @@ _STATUSES: dict[str, str] = {
     "response.incomplete": "incomplete",
     "response.failed": "failed",
 }
-_REQUIRED_FIELDS = ("model", "output", "parallel_tool_calls", "tool_choice", "tools")
+REQUIRED_FIELDS = ("model", "output", "parallel_tool_calls", "tool_choice", "tools")
 _ERROR_FIELDS = ("code", "message", "param")
 
 
@@ -104,8 +104,16 @@ class StreamCheck:
     def take(self, event: JSON, *, name: str | None = None) -> None:
         """Check the next event; `name` is what its event line said."""
         kind = event.get("type")
+        self._at.move(kind if isinstance(kind, str) else "")
+        self._at.shaped(lambda: self._take(kind, event, name))
+
+    def end(self) -> JSON:
+        """Check that the stream may stop here, and return the final response."""
+        self._at.require(self._state == "ended", "no-terminal", f"the stream stops in state {self._state!r}")
+        return self._response
+
+    def _take(self, kind: object, event: JSON, name: str | None) -> None:
         at = self._at
-        at.move(kind if isinstance(kind, str) else "")
         if not isinstance(kind, str) or not kind:
             at.fail("event-type", f"type: got {kind!r}")
         if name is not None:
@@ -125,11 +133,6 @@ class StreamCheck:
             self._take_item(kind, event)
         else:
             at.require(self._state != "new", "response-order", "the first event must be response.created")
-
-    def end(self) -> JSON:
-        """Check that the stream may stop here, and return the final response."""
-        self._at.require(self._state == "ended", "no-terminal", f"the stream stops in state {self._state!r}")
-        return self._response
 
     def _step(self, kind: str) -> None:
         row = RESPONSE_ORDER[self._state]
@@ -154,7 +157,7 @@ class StreamCheck:
         )
         at.equal("created-at", "created_at", response["created_at"], self._first["created_at"])
         at.equal("response-fields", "object", response.get("object"), "response")
-        for field in _REQUIRED_FIELDS:
+        for field in REQUIRED_FIELDS:
             at.require(response.get(field) is not None, "response-fields", f"{field} is missing")
         at.equal("status", "status", response.get("status"), _STATUSES[kind])
         terminal = kind in TERMINAL_EVENTS
@@ -174,7 +177,7 @@ class StreamCheck:
         at, status = self._at, response["status"]
         usage = response.get("usage")
         at.require(usage is None or terminal, "usage", f"got {usage!r} before the terminal event")
-        for figure, value in _figures(usage) if usage is not None else ():
+        for figure, value in usage_figures(usage) if usage is not None else ():
             at.require(type(value) is int, "usage", f"{figure}: got {value!r}")
         error = response.get("error")
         at.require(
@@ -250,7 +253,8 @@ class StreamCheck:
         self._items.append(new)
 
 
-def _figures(usage: JSON) -> Iterator[tuple[str, object]]:
+def usage_figures(usage: JSON) -> Iterator[tuple[str, object]]:
+    """The five figures that a usage must have, by name."""
     for name in ("input_tokens", "output_tokens", "total_tokens"):
         yield name, usage.get(name)
     for name, figure in (

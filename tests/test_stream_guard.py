@@ -148,6 +148,17 @@ async def test_the_broken_rule_is_named_with_its_event(api: str, rule: str, text
         assert str(broken) == str(caught.value)
 
 
+@pytest.mark.parametrize("size", [1, 2, 5])
+@pytest.mark.parametrize("api", ["responses", "chat"])
+async def test_line_ends_may_be_cut_anywhere(api: str, size: int) -> None:
+    module: Any = responses if api == "responses" else chat
+    text = module.wire(module.good(), newline="\r\n")
+    guarded = await guard(playing(*cut(text, size)), api, usage=False, on_broken="raise")
+    assert guarded.body == text
+    repaired = await guard(playing(*cut(text, size)), api, usage=False, repair=True, on_broken="raise")
+    assert CHECKS[api](repaired.body) == CHECKS[api](text)
+
+
 async def test_a_broken_stream_is_ended_where_it_breaks() -> None:
     events = responses.good()
     blocks = [responses.wire([event]) for event in events]

@@ -115,8 +115,8 @@ def collect(stream: Any) -> Collected | Awaitable[Collected]:
     """
     if isinstance(stream, bytes | str):
         stream = [stream]
-    elif hasattr(stream, "aiter_bytes"):  # a response of httpx can be either
-        stream = stream.aiter_bytes() if hasattr(stream.stream, "__aiter__") else stream.iter_bytes()
+    elif hasattr(stream, "aiter_bytes"):  # a response of httpx; one that was read can be both
+        stream = stream.iter_bytes() if hasattr(stream.stream, "__iter__") else stream.aiter_bytes()
     if isinstance(stream, AsyncIterable):
         return _collect(stream)
     reader = _Reader()

@@ -556,7 +556,7 @@ async def test_each_event_arrives_when_it_is_said(api: str, repair: bool) -> Non
     exchange = post(StreamGuard(app, repair=repair), body, path=PATHS[api]).start()
     for number, _ in enumerate(blocks, 1):
         may_say.release()
-        await exchange.until(lambda number=number: len(exchange.sent) > number)  # type: ignore[misc]
+        await exchange.until(lambda number=number: len(exchange.sent) > number)
     await exchange.end()
 
 

@@ -6,9 +6,10 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
+from typing import Any
 
 from responses_asgi.errors import MissingExtraError, ResponsesASGIError
 from responses_asgi.types.asgi import ASGIApp
@@ -46,7 +47,7 @@ def served(app: ASGIApp) -> Iterator[Server]:
     listening = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
+    thread = threading.Thread(target=_run, args=(server, listening), daemon=True)
     thread.start()
     try:
         deadline = time.monotonic() + PATIENCE
@@ -59,3 +60,8 @@ def served(app: ASGIApp) -> Iterator[Server]:
         server.should_exit = True
         thread.join(PATIENCE)
         listening.close()
+
+
+def _run(server: Any, listening: socket.socket) -> None:
+    with suppress(SystemExit):  # of an app that does not start
+        server.run([listening])

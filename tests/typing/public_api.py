@@ -9,7 +9,7 @@ import httpx
 import httpx2
 from django.core.asgi import get_asgi_application
 from fastapi import FastAPI
-from openai import AsyncOpenAI
+from openai import AsyncOpenAI, OpenAI
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
@@ -29,12 +29,14 @@ from responses_asgi import (
     Upstream,
     chat_request_to_responses,
     chat_stream_to_responses,
+    client,
     completion_to_response,
     response_to_completion,
     responses_request_to_chat,
     responses_stream_to_chat,
+    sync_client,
 )
-from responses_asgi.testing import FakeModel, Turn, assert_valid_stream
+from responses_asgi.testing import Collected, FakeModel, StreamGuard, Turn, assert_valid_stream, collect
 
 
 def wrap_fastapi() -> FastAPI:
@@ -116,6 +118,28 @@ def clients() -> tuple[AsyncOpenAI, httpx.AsyncClient]:
     transport = ASGITransport(app)
     openai = AsyncOpenAI(http_client=httpx2.AsyncClient(transport=transport))
     return openai, httpx.AsyncClient(transport=ASGITransport(app))
+
+
+def sync_transports(app: FastAPI) -> tuple[httpx.Client, httpx2.Client]:
+    transport = ASGITransport(app)
+    return httpx.Client(transport=transport), httpx2.Client(transport=transport)
+
+
+def sdk_clients(app: FastAPI) -> None:
+    assert_type(client(Upstream.http("http://localhost"), max_retries=0), AsyncOpenAI)
+    assert_type(sync_client(app), OpenAI)
+
+
+def guard(app: FastAPI) -> StreamGuard:
+    app.add_middleware(StreamGuard, repair=True, on_broken="log")
+    return StreamGuard(app, on_broken=lambda error, scope: print(error.rule, scope["path"]))
+
+
+async def collecting(client: AsyncOpenAI, sync: OpenAI) -> str:
+    stream = await client.responses.create(model="m", input="Hi", stream=True)
+    assert_type(await collect(stream), Collected)
+    assert_type(collect(sync.responses.create(model="m", input="Hi", stream=True)), Collected)
+    return collect(b"data: [DONE]").text
 
 
 def check(stream: bytes) -> str:

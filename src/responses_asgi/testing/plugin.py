@@ -79,6 +79,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Fail a test whose requests were not those of its script or cassette, whatever it made of that."""
+    __tracebackhide__ = True
     try:
         result = yield
     except BaseException:

@@ -5,7 +5,9 @@ ResponsesASGIError
 ├── MissingExtraError       an optional dependency is needed; the message names the extra
 └── APIError                anything a client is told, with its HTTP status
     ├── InvalidRequestError the client's request cannot be carried out as sent
-    └── UpstreamError       the upstream answered with an error, or broke off
+    ├── UpstreamError       the upstream answered with an error, or broke off
+    └── StoreError          the store cannot be asked, or cannot keep what it is given
+        └── VersionConflictError  somebody else has changed the record in between
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ __all__ = [
     "InvalidRequestError",
     "MissingExtraError",
     "ResponsesASGIError",
+    "StoreError",
     "UpstreamError",
+    "VersionConflictError",
     "error_from_payload",
     "is_error",
 ]
@@ -173,6 +177,22 @@ class InvalidRequestError(APIError):
 
 class UpstreamError(APIError):
     """The upstream answered with an error, sent something unreadable, or broke off."""
+
+
+class StoreError(APIError):
+    """The store cannot be asked, or cannot keep what it is given; a client that asks for kept things is told
+    to come again."""
+
+    def __init__(self, message: str, *, status: int = 503, code: str = "store_unavailable") -> None:
+        headers = {"retry-after": "1"} if status == 503 else {}
+        super().__init__(message, status=status, type="server_error", code=code, headers=headers)
+
+
+class VersionConflictError(StoreError):
+    """A record was changed by somebody else since it was read; nothing was written."""
+
+    def __init__(self, message: str = "This was changed by another request in between; try again.") -> None:
+        super().__init__(message, status=409, code="conflict")
 
 
 def error_from_payload(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -35,9 +34,6 @@ def client(upstream: Upstream | ASGIApp, **options: Any) -> openai.AsyncOpenAI:
     is not run. `options` are those of `AsyncOpenAI`; `base_url` says under which path the app has its API
     (default: `/v1`), and `api_key` is made up unless given. Closing the client also closes the connections
     of an `Upstream`.
-
-    With an Upstream that speaks Chat, its hooks `on_event` and `after_exchange` see what is asked by
-    Responses: Chat answers pass unread.
 
     Raises MissingExtraError without the package `openai`.
 
@@ -103,8 +99,6 @@ class BothAPIs:
 
     def __init__(self, upstream: Upstream) -> None:
         self._responses = ResponsesMiddleware(upstream)
-        if upstream.spoken_to("chat") == "chat":  # between equals there are no hooks
-            upstream = replace(upstream, on_event=None, after_exchange=None)
         self._chat = ChatCompletionsMiddleware(upstream)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

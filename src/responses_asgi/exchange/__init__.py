@@ -1,20 +1,24 @@
 """One client request through its upstream: the only place where ASGI meets translation.
 
-- `run` is the whole way: prepare, the upstream call, settle.
+- `run` is the whole way of a request: read, choose an upstream, try it, and the next one if that fails.
+- `attempt` is one upstream's try: prepare, the upstream call, settle.
 - `request` is the client's side of prepare: bytes to a checked body. `upstream_request` is the other side:
   the body, headers and scope that the upstream gets.
-- `pairs` says by tables how the APIs of client and upstream differ.
+- `pairs` says by tables how the APIs of client and upstream differ; `routes` where a request may go.
 - `calls` makes the upstream call, or several side by side; `inner_call` is one of them, which ends when the
   client leaves.
 - `inner_response` reads what the app sends, `decoding` turns its bytes into chunks.
-- `answer` is what the client is told.
-- `edited` is the short way between a Chat client and a Chat upstream.
+- `answer` is what the client is told, `refusals` what it is told before there is an answer.
+- `untouched` is the short way between equals, when nothing is to be done.
+- `ask` is a whole answer for ourselves.
 """
 
 from __future__ import annotations
 
-from responses_asgi.exchange.edited import run_edited
+from responses_asgi.exchange.ask import Ask, ask_once
 from responses_asgi.exchange.options import Options
+from responses_asgi.exchange.routes import Choose, Note, Route, Service
 from responses_asgi.exchange.run import run_exchange
+from responses_asgi.exchange.untouched import pass_untouched
 
-__all__ = ["Options", "run_edited", "run_exchange"]
+__all__ = ["Ask", "Choose", "Note", "Options", "Route", "Service", "ask_once", "pass_untouched", "run_exchange"]

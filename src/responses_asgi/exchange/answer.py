@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from responses_asgi.errors import APIError
 from responses_asgi.exchange.options import Options
@@ -11,8 +11,8 @@ from responses_asgi.loss import LOSS_HEADER, header_value
 from responses_asgi.sinks import Header, JSONSink, Sink, SSESink
 from responses_asgi.translate.translator import Translator
 from responses_asgi.types.asgi import Send
-from responses_asgi.types.events import DONE, Event
-from responses_asgi.types.json import JSON
+from responses_asgi.types.events import DONE, Event, StreamEvent
+from responses_asgi.types.json import JSON, dumps, loads
 from responses_asgi.upstreams.context import ExchangeContext
 from responses_asgi.upstreams.replies import send_error
 from responses_asgi.upstreams.upstream import OnEvent
@@ -21,12 +21,17 @@ __all__ = ["Answer"]
 
 _EXPOSE = b"access-control-expose-headers"
 
+# Failures that another upstream may not have.
+_HELD_STATUSES = frozenset({401, 402, 403, 404, 408, 429})
+
 
 class Answer:
     """The answer of one exchange; after `closed` nothing more is told.
 
-    `add_done`: whether a stream ends with a `[DONE]` that the translator does not say. `on_success` is called
-    when the answer is known to be good, before the client learns of its end.
+    `add_done`: whether a stream ends with a `[DONE]` that the translator does not say. `keep` is called when
+    the answer is complete, before the client learns of its end; what it returns is whether everything that
+    should be kept is. `hold` tells that there is another upstream to ask: a failure before the first byte
+    that is the upstream's own is then not told, but left in `held`.
     """
 
     def __init__(
@@ -39,20 +44,24 @@ class Answer:
         context: ExchangeContext,
         add_done: bool = False,
         on_event: OnEvent | None = None,
-        on_success: Callable[[], None] | None = None,
+        keep: Callable[[], Awaitable[bool]] | None = None,
+        hold: bool = False,
     ) -> None:
         self.translator = translator
         self.closed = False
+        self.held: APIError | None = None
         self.began = time.perf_counter()
         self.first_byte: float | None = None
         self.ended: float | None = None
         self._send = send
         self._context = context
         self._on_event = on_event
-        self._on_success = on_success
+        self._keep = keep
+        self._hold = hold
         self._begun = False
         self._open = set(range(translator.calls))
-        self._loss_headers = _loss_headers(translator) if options.loss_header else []
+        self._told_losses = options.loss_header
+        self._upstream_headers: Sequence[Header] = ()
         self._sink: Sink = (
             SSESink(send, keep_alive=options.keep_alive, done=add_done)
             if stream
@@ -147,7 +156,9 @@ class Answer:
         return self.translator.start()
 
     def _headers(self, headers: Sequence[Header]) -> None:
-        self._sink.headers = _exposing(headers) + self._loss_headers if self._loss_headers else list(headers)
+        self._upstream_headers = headers
+        losses = _loss_headers(self.translator) if self._told_losses else []
+        self._sink.headers = _exposing(headers) + losses if losses else list(headers)
 
     async def _end(self, events: list[Event], error: APIError | None = None) -> None:
         """Close the answer: before the first byte a failure is an HTTP status, afterwards an event.
@@ -157,20 +168,34 @@ class Answer:
         """
         self.closed = True
         failure = error or self.translator.failure
-        if failure is None and self._on_success:
-            self._on_success()
         told_inside = self._sink.started or (error is None and self.translator.snapshot().get("output"))
         if failure and not told_inside:
             self._sink.stop()
             self._mark_first_byte()
-            await send_error(self._send, failure, headers=self._sink.headers)
+            if self._hold and _may_differ(failure):
+                self.held = failure
+            else:
+                await send_error(self._send, failure, headers=self._sink.headers)
             self.ended = time.perf_counter()
             return
+        if self._keep and not await self._keep():
+            self._tell_unkept(events)
         await self._sink.close(events)
         self._mark_first_byte()
         self.ended = time.perf_counter()
         if self._on_event:
             self._show(self._on_event, events)
+
+    def _tell_unkept(self, events: list[Event]) -> None:
+        """The store has failed: the answer says so, in its loss report and in its own `store`."""
+        self.translator.losses.report("store", "dropped", "the store could not keep the answer")
+        if not self._sink.started:
+            self._headers(self._upstream_headers)
+        self.translator.snapshot()["store"] = False
+        if events and events[-1].type.startswith("response."):
+            event = loads(events[-1].data)
+            event["response"]["store"] = False
+            events[-1] = StreamEvent(events[-1].type, dumps(event))
 
     async def _tell(self, events: list[Event]) -> None:
         await self._sink.write(events)
@@ -189,6 +214,11 @@ class Answer:
     def _mark_first_byte(self) -> None:
         if self.first_byte is None:
             self.first_byte = time.perf_counter()
+
+
+def _may_differ(failure: APIError) -> bool:
+    """Whether another upstream may do better: not where the request itself is at fault."""
+    return failure.status >= 500 or failure.status in _HELD_STATUSES
 
 
 def _loss_headers(translator: Translator) -> list[Header]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import logging
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -40,6 +41,7 @@ class _One(NamedTuple):
 class Calls:
     """All upstream calls of one answer, made with the same request; `cancel`: see `InnerCall`.
 
+    `on_status` is told the HTTP status that each call was answered with.
     `raised` is the first thing that an app or a hook raised, once `run` is over.
     """
 
@@ -53,6 +55,7 @@ class Calls:
         side: UpstreamSide,
         cancel: bool,
         options: Options,
+        on_status: Callable[[int], Awaitable[None]] | None = None,
     ) -> None:
         self.raised: BaseException | None = None
         self._answer = answer
@@ -63,7 +66,13 @@ class Calls:
                 request.body, cancel=cancel, grace=options.grace, is_answered=lambda: answer.closed
             )
             response = InnerResponse(
-                answer, call, send, side=side, number=number, limit=options.max_answer_bytes
+                answer,
+                call,
+                send,
+                side=side,
+                number=number,
+                limit=options.max_answer_bytes,
+                on_status=on_status,
             )
             self._all.append(
                 _One(number, call, response, _copied(request.scope) if number else request.scope)

@@ -10,6 +10,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from responses_asgi.errors import APIError, UpstreamError, error_from_payload, is_error
 from responses_asgi.exchange.answer import Answer
 from responses_asgi.exchange.decoding import (
@@ -64,13 +66,22 @@ class InnerResponse:
     """Receives the messages of one call, which has this `number` among those of the answer.
 
     `send` is the outer one, for what is passed on unread. `side` says what the upstream's answers look like.
+    `on_status` is told the HTTP status of the response.
 
     `error` is set when something of ours failed over a message (a hook, or a mistake): the client has then
     been told, and the caller is to raise it.
     """
 
     def __init__(
-        self, answer: Answer, call: InnerCall, send: Send, *, side: UpstreamSide, number: int = 0, limit: int
+        self,
+        answer: Answer,
+        call: InnerCall,
+        send: Send,
+        *,
+        side: UpstreamSide,
+        number: int = 0,
+        limit: int,
+        on_status: Callable[[int], Awaitable[None]] | None = None,
     ) -> None:
         self.error: Exception | None = None
         self._answer = answer
@@ -79,6 +90,7 @@ class InnerResponse:
         self._side = side
         self._outer_send = send
         self._limit = limit
+        self._on_status = on_status
         self._status = 0
         self._type = ""
         self._location = ""
@@ -112,6 +124,8 @@ class InnerResponse:
         self._type = media_type(known.get(b"content-type", ""))
         self._location = known.get(b"location", "")
         try:
+            if self._on_status:
+                await self._on_status(self._status)
             self._inflate = self._decoder(known.get(b"content-encoding", "").strip().lower())
             if self._is_success and self._type == "text/event-stream":
                 await self._read_events()

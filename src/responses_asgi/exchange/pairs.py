@@ -9,20 +9,35 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from responses_asgi.exchange.options import Options
+from responses_asgi.translate.chat_to_chat import ChatToChat
 from responses_asgi.translate.chat_to_responses import ChatToResponses, Recall
 from responses_asgi.translate.responses_to_chat import ResponsesToChat
 from responses_asgi.translate.responses_to_responses import ResponsesToResponses
-from responses_asgi.translate.translator import Translator
+from responses_asgi.translate.translator import History, NewId, Translator
 from responses_asgi.types.chat import validate_chat_request
 from responses_asgi.types.json import JSON
 from responses_asgi.types.responses import validate_request
 from responses_asgi.upstreams.upstream import Upstream, WireAPI
 
-__all__ = ["ClientSide", "MakeTranslator", "Pair", "UpstreamSide", "pair_of"]
+__all__ = ["ClientSide", "MakeTranslator", "Pair", "Past", "UpstreamSide", "new_id", "pair_of"]
 
 
-MakeTranslator: TypeAlias = Callable[[JSON, Upstream, Options, "Recall | None"], Translator]
-"""`(body, upstream, options, recall) -> translator`; `body` is validated."""
+def new_id(prefix: str) -> str:
+    """An id that nobody has had: the prefix and 128 random bits."""
+    return prefix + secrets.token_hex(16)
+
+
+class Past(NamedTuple):
+    """What a translator is given of what came before, and for what comes after."""
+
+    history: History = History()
+    recall: Recall | None = None
+    new_id: NewId = new_id
+    seal: Callable[[JSON], str] | None = None
+
+
+MakeTranslator: TypeAlias = Callable[[JSON, Upstream, Options, Past], Translator]
+"""`(body, upstream, options, past) -> translator`; `body` is validated."""
 
 
 class ClientSide(NamedTuple):
@@ -48,11 +63,17 @@ class Pair:
     """One client API over one upstream API."""
 
     client_api: WireAPI
-    keeps_ids: bool
-    """Whether the answer has the upstream's own id, unknown until it begins."""
+    spoken: WireAPI
+    """What the upstream is asked in."""
+
     client: ClientSide
     upstream: UpstreamSide
     translator: MakeTranslator
+
+    @property
+    def equal(self) -> bool:
+        """Whether nothing is translated; the answer then has the upstream's own id, unknown until it begins."""
+        return self.client_api == self.spoken
 
 
 CLIENTS: dict[WireAPI, ClientSide] = {
@@ -66,53 +87,61 @@ UPSTREAMS: dict[WireAPI, UpstreamSide] = {
 }
 
 
-def _responses_to_chat(body: JSON, upstream: Upstream, options: Options, recall: Recall | None) -> Translator:
+def _responses_to_chat(body: JSON, upstream: Upstream, options: Options, past: Past) -> Translator:
     return ResponsesToChat(
         body,
         profile=upstream.profile,
-        new_id=_new_id,
+        new_id=past.new_id,
         now=_now,
         dialect=options.dialect,
         upstream_model=upstream.model,
+        history=past.history,
+        seal=past.seal,
     )
 
 
-def _chat_to_responses(body: JSON, upstream: Upstream, options: Options, recall: Recall | None) -> Translator:
+def _chat_to_responses(body: JSON, upstream: Upstream, options: Options, past: Past) -> Translator:
     return ChatToResponses(
         body,
         profile=upstream.profile,
-        new_id=_new_id,
+        new_id=past.new_id,
         now=_now,
-        recall=recall,
+        recall=past.recall,
         reasoning_field=options.reasoning_field,
         upstream_model=upstream.model,
+        history=past.history,
     )
 
 
-def _responses_to_responses(
-    body: JSON, upstream: Upstream, options: Options, recall: Recall | None
-) -> Translator:
+def _responses_to_responses(body: JSON, upstream: Upstream, options: Options, past: Past) -> Translator:
     return ResponsesToResponses(
-        body, new_id=_new_id, now=_now, dialect=options.dialect, upstream_model=upstream.model
+        body,
+        new_id=past.new_id,
+        now=_now,
+        dialect=options.dialect,
+        upstream_model=upstream.model,
+        history=past.history,
     )
 
 
-# Chat over Chat has no translator: see `exchange.edited`.
+def _chat_to_chat(body: JSON, upstream: Upstream, options: Options, past: Past) -> Translator:
+    return ChatToChat(
+        body, profile=upstream.profile, history=past.history, upstream_model=upstream.model
+    )
+
+
 _TRANSLATORS: dict[tuple[WireAPI, WireAPI], MakeTranslator] = {
     ("responses", "chat"): _responses_to_chat,
     ("chat", "responses"): _chat_to_responses,
     ("responses", "responses"): _responses_to_responses,
+    ("chat", "chat"): _chat_to_chat,
 }
 
 
 def pair_of(client: WireAPI, upstream: Upstream) -> Pair:
     """The pair of this client API and what this upstream speaks, which is the client's own if it can."""
     spoken = upstream.spoken_to(client)
-    return Pair(client, client == spoken, CLIENTS[client], UPSTREAMS[spoken], _TRANSLATORS[client, spoken])
-
-
-def _new_id(prefix: str) -> str:
-    return prefix + secrets.token_hex(16)
+    return Pair(client, spoken, CLIENTS[client], UPSTREAMS[spoken], _TRANSLATORS[client, spoken])
 
 
 def _now() -> int:

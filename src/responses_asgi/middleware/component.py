@@ -2,70 +2,34 @@
 
 | client \\ upstream | speaks another API | speaks the same API |
 |---|---|---|
-| something is to be done on the way | a translator | Responses: the identity translator; Chat: edits |
+| something is to be done on the way, or kept | a translator | the identity translator |
 | nothing | a translator | the bytes, untouched |
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, ClassVar, TypedDict
+from typing import Any, ClassVar
 
+from responses_asgi.auth import Guard
 from responses_asgi.errors import APIError, ConfigurationError
-from responses_asgi.exchange import Options, run_edited, run_exchange
+from responses_asgi.exchange import Options, Route, Service, ask_once, pass_untouched, run_exchange
+from responses_asgi.exchange.attempt import is_edited
+from responses_asgi.history import State
 from responses_asgi.lifespan import LifespanRelay, Runtime
+from responses_asgi.middleware.settings import OPTIONS, STATE, Settings, make_state
 from responses_asgi.middleware.targets import Target, Targets, split_root
-from responses_asgi.profiles import Profile, profile_for
+from responses_asgi.profiles import profile_for
 from responses_asgi.recall import CallMemory
-from responses_asgi.types.asgi import ASGIApp, Receive, Scope, Send, raw_path
-from responses_asgi.upstreams.context import EXTENSION, ExchangeContext
+from responses_asgi.resources import Resources
+from responses_asgi.stores import MemoryStore
+from responses_asgi.types.asgi import ASGIApp, Receive, Scope, Send
+from responses_asgi.types.json import JSON
 from responses_asgi.upstreams.replies import send_error
-from responses_asgi.upstreams.upstream import AfterExchange, BeforeUpstream, OnEvent, Upstream, WireAPI
+from responses_asgi.upstreams.upstream import ENDPOINTS, Upstream, WireAPI
 
 __all__ = ["Component", "Settings"]
-
-
-class Settings(TypedDict, total=False):
-    """What every component can be given.
-
-    - `profile`, `model`, `set`, `drop`, `rename`, `headers`, `before_upstream`, `on_event`,
-      `after_exchange`: as on `Upstream`, for an app that is wrapped. An Upstream has its own.
-    - `strict`, `loss_header`, `max_body_bytes`, `max_depth`, `max_answer_bytes`, `keep_alive`, `cancel_json`:
-      see `Options`.
-    """
-
-    profile: str | Profile | None
-    model: str | None
-    set: Mapping[str, Any] | None
-    drop: Sequence[str]
-    rename: Mapping[str, str] | None
-    headers: Mapping[str, str] | None
-    before_upstream: BeforeUpstream | None
-    on_event: OnEvent | None
-    after_exchange: AfterExchange | None
-    strict: bool
-    loss_header: bool
-    max_body_bytes: int
-    max_depth: int
-    max_answer_bytes: int
-    keep_alive: float
-    cancel_json: bool
-
-
-_OPTIONS = frozenset(
-    {
-        "strict",
-        "loss_header",
-        "max_body_bytes",
-        "max_depth",
-        "max_answer_bytes",
-        "keep_alive",
-        "cancel_json",
-    }
-)
-_EDITS = ("model", "set", "drop", "rename", "headers", "before_upstream")
-_LOOKS = ("on_event", "after_exchange")
 
 
 class Component:
@@ -73,6 +37,7 @@ class Component:
 
     On our paths only POST is ours. Other methods, WebSockets, other paths and their bodies are the app's;
     an Upstream has no other methods there, so that they are a 405, except OPTIONS, which belongs to CORS.
+    Where there is a store, the paths over what it keeps are ours, too.
     """
 
     client: ClassVar[WireAPI]
@@ -91,25 +56,30 @@ class Component:
             name = min(unknown)
             raise TypeError(f"{type(self).__name__}() got an unexpected keyword argument {name!r}")
         given: dict[str, Any] = {**settings}
-        self.options = Options(**{name: given[name] for name in _OPTIONS & given.keys()}, **options)
-        record = {name: value for name, value in given.items() if name not in _OPTIONS and value}
+        self.options = Options(**{name: given[name] for name in OPTIONS & given.keys()}, **options)
+        record = {name: value for name, value in given.items() if name not in OPTIONS | STATE and value}
         self._wraps = not isinstance(app, Upstream)
         self.upstream = self._upstream_of(app, record)
         spoken = self.upstream.spoken_to(self.client)
         self._targets = Targets(
             self.client, spoken, path=path, upstream_path=upstream_path or self.upstream.endpoint(spoken)
         )
-        self._translates = spoken != self.client
-        self._edits = any(getattr(self.upstream, name) for name in _EDITS)
-        self._looks = [name for name in _LOOKS if getattr(self.upstream, name) is not None]
-        if self.client == spoken == "chat" and self._looks:
-            raise ConfigurationError(
-                f"{' and '.join(self._looks)} cannot work between Chat clients and a Chat upstream, whose "
-                "answers pass unread"
-            )
-        translates_chat = self._translates and self.client == "chat"
-        self._memory = CallMemory() if translates_chat else None
-        self._runtime = Runtime(() if self._wraps else (self._closing_upstream,))
+        keeps = self.client == "responses" and spoken == "chat"
+        self.state = make_state(given, default=MemoryStore if keeps else lambda: None)
+        self._passes = spoken == self.client and self.state.store is None and not is_edited(self.upstream)
+        self._guard = self._make_guard(given)
+        self._service = self._make_service(translates_chat=self.client == "chat" != spoken)
+        self._resources = Resources(
+            self.state,
+            apis=frozenset({self.client}),
+            bases=self._targets.bases,
+            ask=self._ask,
+            guard=self._guard,
+            count_tokens=given.get("count_tokens"),
+            max_body_bytes=self.options.max_body_bytes,
+        )
+        closing = [self._closing_store] if self.state.store is not None else []
+        self._runtime = Runtime(closing if self._wraps else [self._closing_upstream, *closing])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
@@ -118,10 +88,12 @@ class Component:
             return
         prefix, path = split_root(scope)
         target = self._targets.find(path) if kind == "http" else None
-        if not self._wraps:
+        if not self._wraps or self.state.store is not None:
             await self._runtime.start()
-            if self._targets.upstream_path is not None:
-                scope, prefix = self._targets.rebased(scope, prefix, path), ""
+        if target is None and kind == "http" and self._resources.serves(path):
+            await self._resources(scope, receive, send)
+            return
+        scope, prefix = self._placed(scope, prefix, path)
         method = scope.get("method")
         if target is not None and method == "POST":
             await self._serve(scope, receive, send, target._replace(path=prefix + target.path))
@@ -132,7 +104,10 @@ class Component:
 
     def serves(self, scope: Scope) -> bool:
         """Whether an HTTP request of this scope is to one of our paths."""
-        return scope["type"] == "http" and self._targets.find(split_root(scope)[1]) is not None
+        if scope["type"] != "http":
+            return False
+        path = split_root(scope)[1]
+        return self._targets.find(path) is not None or self._resources.serves(path)
 
     @asynccontextmanager
     async def lifespan(self, app: object = None) -> AsyncIterator[None]:
@@ -153,25 +128,35 @@ class Component:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, target: Target) -> None:
         """Answer a request to one of our paths."""
-        asked: dict[str, Any] = {
-            "client": self.client,
-            "upstream": self.upstream,
-            "upstream_path": target.path,
-            "options": self.options,
-            "model": target.model,
-        }
-        if self._translates or (self.client == "responses" and (self._edits or self._looks or target.model)):
-            await run_exchange(scope, receive, send, **asked, memory=self._memory)
-        elif self._edits or target.model:
-            await run_edited(scope, receive, send, **asked)
-        else:
-            await self.upstream.app(self._untouched(scope, target), receive, send)
+        route = Route(self.upstream, target.path)
+        if self._passes and not target.model:
+            await pass_untouched(scope, receive, send, client=self.client, route=route)
+            return
+        await run_exchange(
+            scope,
+            receive,
+            send,
+            client=self.client,
+            choose=lambda body: (route,),
+            service=self._service,
+            model=target.model,
+        )
 
-    def _untouched(self, scope: Scope, target: Target) -> Scope:
-        """The scope of a request whose bytes pass in both directions."""
-        context = ExchangeContext(api=self.client, response_id="", principal=None, scope=scope, request={})
-        extensions = {**(scope.get("extensions") or {}), EXTENSION: context.extension()}
-        return {**scope, "path": target.path, "raw_path": raw_path(target.path), "extensions": extensions}
+    async def _ask(self, scope: Scope, body: JSON) -> JSON:
+        """A response for ourselves, asked for as the client of this scope would."""
+        prefix, path = split_root(scope)
+        base = max((base for base in self._targets.bases if path.startswith(base)), key=len)
+        scope, prefix = self._placed(scope, prefix, path)
+        target = self._targets.find(base + ENDPOINTS[self.client])
+        assert target is not None
+        route = Route(self.upstream, prefix + target.path)
+        return await ask_once(scope, body, choose=lambda body: (route,), service=self._service)
+
+    def _placed(self, scope: Scope, prefix: str, path: str) -> tuple[Scope, str]:
+        """The scope and the mount point in it, for an app that may have paths of its own."""
+        if self._wraps or self._targets.upstream_path is None:
+            return scope, prefix
+        return self._targets.rebased(scope, prefix, path), ""
 
     @asynccontextmanager
     async def _closing_upstream(self) -> AsyncIterator[None]:
@@ -179,6 +164,19 @@ class Component:
             yield
         finally:
             await self.upstream.aclose()
+
+    @asynccontextmanager
+    async def _closing_store(self) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            if self.state.store is not None:
+                await self.state.store.aclose()
+
+    def _make_service(self, *, translates_chat: bool) -> Service:
+        memory = CallMemory(self.state.store or MemoryStore()) if translates_chat else None
+        note = self._guard.note if self._guard.asks_app else None
+        return Service(options=self.options, state=self.state, memory=memory, note=note)
 
     def _upstream_of(self, app: ASGIApp | Upstream, record: dict[str, Any]) -> Upstream:
         if isinstance(app, Upstream):

@@ -46,6 +46,11 @@ class Targets:
         paths = DEFAULT_PATHS[client] if path is None else _paths(path)
         self._targets = {own: Target(self.upstream_path or self._sibling(own)) for own in paths}
 
+    @property
+    def bases(self) -> list[str]:
+        """What stands before the ending of our own paths: where the other paths of the API lie, too."""
+        return [path.removesuffix(self._ending) for path in self._targets if path.endswith(self._ending)]
+
     def find(self, path: str) -> Target | None:
         """Where a request to this path, below the mount point, goes; None when the path is not ours."""
         target = self._targets.get(path)

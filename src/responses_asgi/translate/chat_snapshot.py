@@ -15,7 +15,7 @@ from typing import Any
 
 from responses_asgi.types.json import JSON
 
-__all__ = ["fold_chunks"]
+__all__ = ["ChatFold", "chunks_of", "fold_chunks"]
 
 _NOT_KEPT = frozenset({"choices", "object", "obfuscation"})
 
@@ -33,22 +33,84 @@ def fold_chunks(chunks: Iterable[JSON]) -> JSON:
     ... ])["choices"][0]["message"]
     {'role': 'assistant', 'content': 'Hey', 'refusal': None}
     """
-    completion: JSON = {}
-    choices: dict[int, _Choice] = {}
+    fold = ChatFold()
     for chunk in chunks:
+        fold.take(chunk)
+        if fold.error is not None:
+            return {"error": fold.error}
+    return fold.completion()
+
+
+class ChatFold:
+    """The fold of a stream as it goes by; `error` is what an error chunk said."""
+
+    def __init__(self) -> None:
+        self.error: Any = None
+        self._fields: JSON = {}
+        self._choices: dict[int, _Choice] = {}
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a choice has begun and given no finish_reason, or none has begun."""
+        return not self._choices or any(choice.finish is None for choice in self._choices.values())
+
+    @property
+    def spoken(self) -> bool:
+        """Whether any choice has begun."""
+        return bool(self._choices)
+
+    def take(self, chunk: JSON) -> None:
+        """Add what one chunk says."""
         if chunk.get("error"):
-            return {"error": deepcopy(chunk["error"])}
-        completion.setdefault("object", "chat.completion")
-        completion |= {
-            name: deepcopy(value)
-            for name, value in chunk.items()
-            if name not in _NOT_KEPT and value is not None
-        }
+            self.error = deepcopy(chunk["error"])
+            return
+        for name, value in chunk.items():
+            if name not in _NOT_KEPT and value is not None:
+                self._fields[name] = deepcopy(value) if isinstance(value, dict | list) else value
         for choice in chunk.get("choices") or ():
             index = choice.get("index") or 0
-            choices.setdefault(index, _Choice(index)).take(choice)
-    whole = {"choices": [choices[index].whole() for index in sorted(choices)]}
-    return {**completion, **whole} if completion else {}
+            known = self._choices.get(index)
+            if known is None:
+                known = self._choices[index] = _Choice(index)
+            known.take(choice)
+
+    def finish(self, reason: str) -> list[int]:
+        """Give this finish_reason to all choices that have none; which those are."""
+        missing = [index for index, choice in self._choices.items() if choice.finish is None]
+        for index in missing:
+            self._choices[index].finish = reason
+        return missing
+
+    def completion(self) -> JSON:
+        """The `chat.completion` so far; empty when nothing was said."""
+        choices = [self._choices[index].whole() for index in sorted(self._choices)]
+        if not (self._fields or choices):
+            return {}
+        return {"object": "chat.completion", **self._fields, "choices": choices}
+
+
+def chunks_of(completion: JSON, *, include_usage: bool) -> list[JSON]:
+    """The chunks that tell a whole completion: for each choice what it says and why it ended, then the usage.
+
+    >>> whole = {"id": "1", "choices": [{"index": 0, "message": {"content": "Hey"}, "finish_reason": "stop"}]}
+    >>> [chunk["choices"][0]["delta"] for chunk in chunks_of(whole, include_usage=False)]
+    [{'role': 'assistant', 'content': 'Hey'}, {}]
+    """
+    shared = {name: value for name, value in completion.items() if name not in ("choices", "usage")}
+    frame = {**shared, "object": "chat.completion.chunk"}
+    usage = {"usage": None} if include_usage else {}
+    chunks: list[JSON] = []
+    for place, choice in enumerate(completion.get("choices") or ()):
+        index = choice.get("index", place)
+        delta = {"role": "assistant", **{k: v for k, v in (choice.get("message") or {}).items() if v is not None}}
+        if calls := delta.get("tool_calls"):
+            delta["tool_calls"] = [{"index": i, **call} for i, call in enumerate(calls)]
+        said = {"index": index, "delta": delta, "logprobs": choice.get("logprobs"), "finish_reason": None}
+        ended = {"index": index, "delta": {}, "logprobs": None, "finish_reason": choice.get("finish_reason")}
+        chunks += [{**frame, "choices": [said], **usage}, {**frame, "choices": [ended], **usage}]
+    if include_usage and completion.get("usage"):
+        chunks.append({**frame, "choices": [], "usage": completion["usage"]})
+    return chunks
 
 
 class _Choice:
@@ -60,7 +122,7 @@ class _Choice:
         self._call_at: dict[object, _Call] = {}
         self._legacy: _Call | None = None
         self._logprobs: dict[str, list[JSON]] = {}
-        self._finish: str | None = None
+        self.finish: str | None = None
 
     def take(self, choice: JSON) -> None:
         for name, value in (choice.get("delta") or {}).items():
@@ -79,7 +141,7 @@ class _Choice:
         for name, entries in (choice.get("logprobs") or {}).items():
             if entries:
                 self._logprobs.setdefault(name, []).extend(deepcopy(entries))
-        self._finish = self._finish or choice.get("finish_reason")
+        self.finish = self.finish or choice.get("finish_reason")
 
     def whole(self) -> JSON:
         texts = {name: "".join(pieces) for name, pieces in self._texts.items()}
@@ -96,7 +158,7 @@ class _Choice:
             "index": self._index,
             "message": message,
             "logprobs": logprobs,
-            "finish_reason": self._finish,
+            "finish_reason": self.finish,
         }
 
     def _call(self, fragment: JSON) -> _Call:

@@ -11,6 +11,7 @@ from responses_asgi.translate.chat_writer import ChatChoice, ChatWriter
 from responses_asgi.translate.response_writer import NewId
 from responses_asgi.translate.to_chat_stream import CALLS, ChatStream
 from responses_asgi.translate.to_responses_request import to_responses_request
+from responses_asgi.translate.translator import History
 from responses_asgi.types.events import Event
 from responses_asgi.types.json import JSON
 
@@ -26,6 +27,7 @@ class ChatToResponses:
     `recall(call_id)` gives back the items of the answer that made a tool call, for what Chat cannot carry
     (reasoning, item ids); () when they are forgotten. `reasoning_field` names the field of message and delta
     that holds reasoning, None for none. `upstream_model` is sent upstream in place of the client's model.
+    `history`: what came before the request.
 
     With `n` > 1 the upstream is called `calls` times, and `feed` is told which call an event belongs to.
 
@@ -48,6 +50,7 @@ class ChatToResponses:
         recall: Recall | None = None,
         reasoning_field: str | None = "reasoning_content",
         upstream_model: str | None = None,
+        history: History = History(),  # noqa: B008 - immutable
     ) -> None:
         self.losses = Losses()
         self.calls: int = body.get("n") or 1
@@ -55,6 +58,7 @@ class ChatToResponses:
         self._body = body
         self._profile = profile
         self._recall = recall
+        self._history = history
         self._upstream_model = upstream_model
         self._failure: APIError | None = None
         options = body.get("stream_options") or {}
@@ -94,12 +98,12 @@ class ChatToResponses:
         return self._streams[call].complete
 
     def request(self, items: Sequence[JSON] = ()) -> JSON:
-        """The Responses body; `items` are appended to the input."""
+        """The Responses body; its input is preceded by the history, and followed by `items`."""
         body = to_responses_request(
             self._body, profile=self._profile, losses=self.losses, recall=self._recall
         )
-        if items:
-            body["input"] = [*body["input"], *items]
+        if items or self._history.items:
+            body["input"] = [*self._history.items, *body["input"], *items]
         return {**body, "model": self._upstream_model} if self._upstream_model else body
 
     def start(self) -> list[Event]:

@@ -21,7 +21,7 @@ from responses_asgi.translate.content import chat_content, chat_part, is_text, j
 from responses_asgi.translate.reasoning import give_back
 from responses_asgi.types.json import JSON, dumps
 
-__all__ = ["DROPPED_ITEMS", "REJECTED_ITEMS", "chat_messages", "item_type"]
+__all__ = ["DROPPED_ITEMS", "HISTORY", "REJECTED_ITEMS", "chat_messages", "item_type"]
 
 # Items that only record what a service did or was set to: the model can go on without them.
 DROPPED_ITEMS: dict[str, str] = {
@@ -55,6 +55,9 @@ REJECTED_ITEMS: dict[str, str] = {
     "shell_call_output": "Chat Completions has no shell tool",
 }
 
+HISTORY = "history"
+"""The path under which losses name items that the client did not send with this request."""
+
 UNANSWERED = "No result of this call was recorded; its outcome is unknown."
 UNNAMED_FUNCTION = "unknown_function"
 ATTACHED = "The output is attached to the next message."
@@ -76,8 +79,15 @@ def item_type(item: JSON) -> str:
     return item.get("type") or ("message" if "role" in item else "item_reference")
 
 
-def chat_messages(body: JSON, items: Sequence[JSON], *, profile: Profile, losses: Losses) -> list[JSON]:
-    """The Chat messages of a Responses request; `items` come after its input.
+def chat_messages(
+    body: JSON,
+    items: Sequence[JSON],
+    *,
+    profile: Profile,
+    losses: Losses,
+    history: Sequence[JSON] = (),
+) -> list[JSON]:
+    """The Chat messages of a Responses request; `history` comes before its input, `items` come after it.
 
     Raises InvalidRequestError, with the exact path, for an item that can neither be carried nor left out.
     """
@@ -88,12 +98,13 @@ def chat_messages(body: JSON, items: Sequence[JSON], *, profile: Profile, losses
     else:
         first = [] if given is None else [("input", {"role": "user", "content": given})]
         entries = first + [(f"input[{i}]", item) for i, item in enumerate(items, len(first))]
-    history = _History([item for _, item in entries], profile, losses)
+    entries[:0] = [(f"{HISTORY}[{i}]", item) for i, item in enumerate(history)]
+    writer = _MessageWriter(entries, profile, losses)
     if body.get("instructions"):
-        history.system("instructions", {"role": "system", "content": body["instructions"]})
+        writer.system("instructions", {"role": "system", "content": body["instructions"]})
     for position, (path, item) in enumerate(entries):
-        history.add(position, path, item)
-    return history.finish()
+        writer.add(position, path, item)
+    return writer.finish()
 
 
 @dataclass(slots=True)
@@ -113,13 +124,14 @@ class _Round:
     """An output of one of the calls has been passed."""
 
 
-class _History:
+class _MessageWriter:
     """Collects messages in order, one round of the assistant at a time."""
 
-    def __init__(self, items: list[JSON], profile: Profile, losses: Losses) -> None:
-        self._items = items
+    def __init__(self, entries: list[tuple[str, JSON]], profile: Profile, losses: Losses) -> None:
+        self._entries = entries
         self._profile = profile
         self._losses = losses
+        items = [item for _, item in entries]
         self._pairs: CallPairs = pair_calls(items, id_length=profile.call_id_length)
         self._messages: list[JSON] = []
         self._leading: list[str] = []
@@ -262,7 +274,7 @@ class _History:
         if where is None:
             self._losses.report(path, "emulated", "a result was made up for a call without one")
             return message
-        item = self._items[where]
+        place, item = self._entries[where]
         message |= _extra(item, _OUTPUT_KEYS)
         output = item["output"]
         if isinstance(output, str):
@@ -270,7 +282,7 @@ class _History:
             return message
         texts: list[JSON] = []
         others: list[JSON] = []
-        output_path = f"input[{where}].output"
+        output_path = f"{place}.output"
         for i, part in enumerate(output):
             chat = chat_part(part, f"{output_path}[{i}]", profile=self._profile, losses=self._losses)
             if chat and chat["type"] == "text":

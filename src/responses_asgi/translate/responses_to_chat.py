@@ -12,6 +12,7 @@ from responses_asgi.translate.response_writer import NewId, ResponseWriter
 from responses_asgi.translate.to_chat_request import to_chat_request
 from responses_asgi.translate.to_responses_stream import ResponsesStream
 from responses_asgi.translate.tools import tool_table
+from responses_asgi.translate.translator import History
 from responses_asgi.types.events import Dialect, Event
 from responses_asgi.types.json import JSON
 
@@ -24,6 +25,8 @@ class ResponsesToChat:
     `body` is a validated Responses create body. `profile` says how the upstream departs from OpenAI's Chat
     Completions. `new_id(prefix)` mints ids and `now()` tells the unix time in seconds. `upstream_model` is
     the model name sent upstream in place of the client's, which is then what the client sees everywhere.
+    `history`: what came before the request. `seal(payload)` makes the token in which a client without state
+    carries reasoning; None: a readable one.
 
     >>> from itertools import count
     >>> from responses_asgi.profiles import profile_for
@@ -49,21 +52,25 @@ class ResponsesToChat:
         now: Callable[[], int],
         dialect: Dialect = "openai",
         upstream_model: str | None = None,
+        history: History = History(),  # noqa: B008 - immutable
+        seal: Callable[[JSON], str] | None = None,
     ) -> None:
         self.losses = Losses()
         self.calls = 1
         self._body = body
         self._profile = profile
+        self._history = history
         self._upstream_model = upstream_model
         response = new_response(body, response_id=new_id("resp_"), created_at=now(), dialect=dialect)
         response["model"] = body.get("model") or upstream_model or ""
+        response |= history.echo
         self._writer = ResponseWriter(response, dialect=dialect, new_id=new_id, now=now)
         self._stream = ResponsesStream(
             self._writer,
             profile=profile,
             losses=self.losses,
             tool_names=tool_table(body),
-            used_call_ids=_call_ids(body),
+            used_call_ids=_call_ids(body, history),
             keep_model=bool(upstream_model and body.get("model")),
         )
 
@@ -79,7 +86,13 @@ class ResponsesToChat:
 
     def request(self, items: Sequence[JSON] = ()) -> JSON:
         """The Chat Completions body; `items` are appended to the input."""
-        chat = to_chat_request(self._body, profile=self._profile, losses=self.losses, items=items)
+        chat = to_chat_request(
+            self._body,
+            profile=self._profile,
+            losses=self.losses,
+            items=items,
+            history=self._history.items,
+        )
         return {**chat, "model": self._upstream_model} if self._upstream_model else chat
 
     def start(self) -> list[Event]:
@@ -108,8 +121,8 @@ class ResponsesToChat:
         return self._writer.response
 
 
-def _call_ids(body: JSON) -> list[str]:
-    """The call ids of the history: a new call must not share one of them."""
-    items = body.get("input")
-    history = items if isinstance(items, list) else []
-    return [item["call_id"] for item in history if isinstance(item, dict) and item.get("call_id")]
+def _call_ids(body: JSON, history: History) -> list[str]:
+    """The call ids of what was said before: a new call must not share one of them."""
+    given = body.get("input")
+    items = [*history.items, *(given if isinstance(given, list) else ())]
+    return [item["call_id"] for item in items if isinstance(item, dict) and item.get("call_id")]

@@ -14,6 +14,7 @@ from responses_asgi.translate.response_object import new_response
 from responses_asgi.translate.response_writer import NewId
 from responses_asgi.translate.snapshot import ITEM_TEXTS, PART_TEXTS, PARTS, Fold
 from responses_asgi.translate.to_chat_stream import CUT_OFF
+from responses_asgi.translate.translator import History
 from responses_asgi.translate.unfold import CALL_FAMILIES, PART_FAMILIES, TEXT_FAMILIES, unfold
 from responses_asgi.types.events import TERMINAL_EVENTS, Dialect, Event, StreamEvent
 from responses_asgi.types.json import JSON, dumps
@@ -36,8 +37,8 @@ class ResponsesToResponses:
     """The Translator between equals.
 
     `body` is a validated Responses create body, sent on as it is but for `upstream_model`, the model name
-    that stands in place of the client's. `new_id`, `now` and `dialect` serve an answer that fails before the
-    upstream began one.
+    that stands in place of the client's, and for `history`, what came before it. `new_id`, `now` and
+    `dialect` serve an answer that fails before the upstream began one.
     """
 
     def __init__(
@@ -48,14 +49,17 @@ class ResponsesToResponses:
         now: Callable[[], int],
         dialect: Dialect = "openai",
         upstream_model: str | None = None,
+        history: History = History(),  # noqa: B008 - immutable
     ) -> None:
         self.losses = Losses()
         self.calls = 1
         self.failure: APIError | None = None
         self._body = body
         self._upstream_model = upstream_model
+        self._history = history
         self._response = new_response(body, response_id=new_id("resp_"), created_at=now(), dialect=dialect)
         self._response["model"] = body.get("model") or upstream_model or ""
+        self._response |= history.echo
         self._fold = Fold()
         self._events: list[Event] = []
         self._sequence = 0
@@ -73,12 +77,12 @@ class ResponsesToResponses:
         return self._terminal is not None
 
     def request(self, items: Sequence[JSON] = ()) -> JSON:
-        """The client's body; `items` are appended to its input."""
+        """The client's body; its input is preceded by the history, and followed by `items`."""
         body = {**self._body, "model": self._upstream_model} if self._upstream_model else dict(self._body)
-        if items:
+        if items or self._history.items:
             given = body.get("input") or []
-            first = [{"role": "user", "content": given}] if isinstance(given, str) else given
-            body["input"] = [*first, *items]
+            own = [{"role": "user", "content": given}] if isinstance(given, str) else given
+            body["input"] = [*self._history.items, *own, *items]
         return body
 
     def start(self) -> list[Event]:
@@ -137,9 +141,10 @@ class ResponsesToResponses:
         self._events.append(StreamEvent(str(event["type"]), dumps(event)))
 
     def _named(self, response: JSON) -> JSON:
-        """The response under the model name that the client knows."""
+        """The response under the model name that the client knows, with what only this service knows."""
         model = self._body.get("model")
-        return {**response, "model": model} if self._upstream_model and model else response
+        named = {"model": model} if self._upstream_model and model else {}
+        return {**response, **named, **self._history.echo} if named or self._history.echo else response
 
     def _begin(self) -> None:
         """Say the opening events that the upstream left out."""

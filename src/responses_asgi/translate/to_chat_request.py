@@ -95,8 +95,18 @@ LOGPROBS_INCLUDE = "message.output_text.logprobs"
 ENCRYPTED_INCLUDE = "reasoning.encrypted_content"
 
 
-def to_chat_request(body: JSON, *, profile: Profile, losses: Losses, items: Sequence[JSON] = ()) -> JSON:
-    """The Chat Completions body for a validated Responses body; `items` of earlier rounds follow its input.
+def to_chat_request(
+    body: JSON,
+    *,
+    profile: Profile,
+    losses: Losses,
+    items: Sequence[JSON] = (),
+    history: Sequence[JSON] = (),
+) -> JSON:
+    """The Chat Completions body for a validated Responses body.
+
+    `history` are the items of earlier turns, which come before its input; `items` of earlier rounds of this
+    turn follow it.
 
     `body` is not changed. What is dropped, clamped or emulated goes into `losses`. Raises
     InvalidRequestError, with the exact path, for what can be neither carried nor left out.
@@ -107,7 +117,7 @@ def to_chat_request(body: JSON, *, profile: Profile, losses: Losses, items: Sequ
     """
     _refuse_state(body)
     chat: JSON = {} if body.get("model") is None else {"model": body["model"]}
-    chat["messages"] = chat_messages(body, items, profile=profile, losses=losses)
+    chat["messages"] = chat_messages(body, items, profile=profile, losses=losses, history=history)
     chat |= _tools(body, profile, losses)
     chat |= _output(body, profile, losses)
     chat |= _logprobs(body)

@@ -6,8 +6,8 @@ There is one for each pair of APIs, named client first: `responses_to_chat`, `ch
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from responses_asgi.errors import APIError
 from responses_asgi.loss import Losses
@@ -15,7 +15,18 @@ from responses_asgi.translate.response_writer import NewId
 from responses_asgi.types.events import Dialect, Event
 from responses_asgi.types.json import JSON
 
-__all__ = ["Dialect", "NewId", "Translator"]
+__all__ = ["Dialect", "History", "NewId", "Translator"]
+
+
+class History(NamedTuple):
+    """What came before a request, for translators, which know no state.
+
+    `items` stand before the request's own input. `echo` holds the fields of a response that tell of it
+    (`previous_response_id`, `conversation`, `store`); they are in every response object that is told.
+    """
+
+    items: Sequence[JSON] = ()
+    echo: Mapping[str, Any] = {}
 
 
 class Translator(Protocol):

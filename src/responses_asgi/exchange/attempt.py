@@ -1,0 +1,227 @@
+"""One upstream's try at a request: prepare, the calls, settle.
+
+1. What the app or a hook raised is raised again after the client was told, whole, for the server's log; an
+   APIError is an answer and is not raised again. Of an exception group the client is told the first leaf.
+   A CancelledError that nobody asked this task for is such an exception: the app waited for a cancelled one.
+2. Losses are known before the upstream is called, so that `strict` costs nobody a token.
+3. What is to be kept is kept before the client learns of the end, so that it can be asked for at once; of a
+   stream whose client has left, what was said until then.
+4. `after_exchange` is called however the upstream call ends, also when the request's task is cancelled.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import re
+from functools import partial
+from typing import NamedTuple
+
+from responses_asgi.errors import APIError, InvalidRequestError
+from responses_asgi.exchange.answer import Answer
+from responses_asgi.exchange.calls import Calls
+from responses_asgi.exchange.pairs import Pair, Past, pair_of
+from responses_asgi.exchange.routes import Route, Service
+from responses_asgi.exchange.upstream_request import UpstreamRequest, upstream_request
+from responses_asgi.history import Turn
+from responses_asgi.loss import Losses
+from responses_asgi.translate.chat_to_responses import ChatToResponses
+from responses_asgi.translate.messages import HISTORY
+from responses_asgi.translate.translator import Translator
+from responses_asgi.types.asgi import Message, Receive, Scope, Send
+from responses_asgi.types.json import JSON
+from responses_asgi.upstreams.context import ExchangeContext
+from responses_asgi.upstreams.replies import send_to_nobody
+from responses_asgi.upstreams.upstream import Upstream, WireAPI
+
+__all__ = ["Asked", "Attempt", "is_edited"]
+
+logger = logging.getLogger("responses_asgi")
+
+# Losses that were logged at INFO in this process; bounded, because paths hold what clients write.
+_logged: set[tuple[str, str, str]] = set()
+_MOST_LOGGED = 4096
+_INDEX = re.compile(r"\[\d+\]")
+
+_EDITS = ("model", "set", "drop", "rename", "headers", "before_upstream", "on_event", "after_exchange")
+
+
+class Asked(NamedTuple):
+    """A checked request: in which API, what, by whom, and the scope it came with."""
+
+    client: WireAPI
+    body: JSON
+    owner: str
+    scope: Scope
+
+
+class Attempt:
+    """One try, made by `prepare` and run once."""
+
+    def __init__(
+        self,
+        asked: Asked,
+        pair: Pair,
+        upstream: Upstream,
+        turn: Turn,
+        translator: Translator,
+        context: ExchangeContext,
+        request: UpstreamRequest,
+    ) -> None:
+        self._asked = asked
+        self._pair = pair
+        self._upstream = upstream
+        self._turn = turn
+        self._translator = translator
+        self._context = context
+        self._request = request
+        self._kept = False
+
+    @classmethod
+    async def prepare(cls, asked: Asked, route: Route, service: Service) -> Attempt:
+        """Everything between the client's request and the upstream call. Raises APIError."""
+        upstream, options, state = route.upstream, service.options, service.state
+        pair = pair_of(asked.client, upstream)
+        turn = await state.begin(asked.body, asked.owner, client=asked.client, spoken=pair.spoken)
+        seal = partial(state.seals.seal, owner=asked.owner, purpose="reasoning") if state.seals else None
+        recall = None
+        if service.memory and asked.client == "chat" and not pair.equal:
+            recall = await service.memory.recall(asked.owner, asked.body)
+        past = Past(turn.history, recall, state.new_id, seal)
+        translator = pair.translator(turn.body, upstream, options, past)
+        for loss in turn.losses:
+            translator.losses.report(loss.path, loss.action, loss.reason)
+        if translator.calls > options.max_choices:
+            raise InvalidRequestError(
+                f"At most {options.max_choices} choices can be asked for here, got {translator.calls}.",
+                param="n",
+                code="invalid_value",
+            )
+        translated = translator.request()
+        if options.strict:
+            _refuse_dropped(translator.losses)
+        context = ExchangeContext(
+            api=pair.client_api,
+            response_id="" if pair.equal else translator.response_id,
+            principal=asked.owner or None,
+            scope=asked.scope,
+            request=asked.body,
+        )
+        request = await upstream_request(
+            translated, scope=asked.scope, path=route.path, upstream=upstream, context=context
+        )
+        return cls(asked, pair, upstream, turn, translator, context, request)
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to do on the way: the bytes can pass as they are."""
+        return self._pair.equal and not is_edited(self._upstream) and self._turn.idle
+
+    async def run(self, receive: Receive, send: Send, *, service: Service, hold: bool) -> APIError | None:
+        """Answer the client; with `hold`, the upstream's failure before its answer began is returned instead.
+
+        Raises what the upstream's app or a hook raised.
+        """
+
+        async def outer_send(message: Message) -> None:
+            try:
+                await send(message)
+            except OSError:
+                # Servers of spec version 2.4 and later tell by this that the client has left.
+                calls.left()
+
+        stream = bool(self._asked.body.get("stream"))
+        answer = Answer(
+            self._translator,
+            outer_send,
+            stream=stream,
+            options=service.options,
+            context=self._context,
+            add_done=self._pair.client.adds_done(service.options),
+            on_event=self._upstream.on_event,
+            keep=partial(self._keep, service),
+            hold=hold,
+        )
+        # Kept here no longer: bodies with images are large, and streams are long.
+        request, self._request = self._request, UpstreamRequest({}, b"")
+        calls = Calls(
+            answer,
+            receive,
+            outer_send,
+            request=request,
+            side=self._pair.upstream,
+            cancel=stream or service.options.cancel_json,
+            options=service.options,
+            on_status=partial(service.note, self._asked.owner) if service.note else None,
+        )
+        inner_path = request.scope["path"]
+        del request
+        gone = APIError("The request was cancelled.", status=499, type="client_error", code="request_cancelled")
+        try:
+            await calls.run(self._upstream.app)
+            gone = APIError("The client left.", status=499, type="client_error", code="client_left")
+            if not (answer.closed or answer.started):
+                await send_to_nobody(send)
+        finally:
+            unheard = answer.started and not answer.closed
+            answer.abandon(gone)
+            _log_losses(self._translator.losses, f"{self._upstream.profile.name} {inner_path}")
+            await self._settle(answer)
+            if unheard:
+                await self._turn.keep(self._translator.snapshot(), left=True)
+        if isinstance(calls.raised, APIError):
+            logger.warning("%s failed: %s", self._context.response_id, calls.raised)
+        elif calls.raised is not None:
+            if answer.held:
+                logger.error("An upstream failed, another one is asked", exc_info=calls.raised)
+            else:
+                raise calls.raised
+        return answer.held
+
+    async def _keep(self, service: Service) -> bool:
+        """Keep what the next turn needs; done before the client can begin it. False when the store failed."""
+        translator = self._translator
+        if service.memory and isinstance(translator, ChatToResponses) and translator.failure is None:
+            await service.memory.keep(self._asked.owner, translator.remembered())
+        return await self._turn.keep(translator.snapshot())
+
+    async def _settle(self, answer: Answer) -> None:
+        """Call `after_exchange`. The answer is out, so that an exception of the hook is only logged."""
+        if self._upstream.after_exchange is None:
+            return
+        translator = self._translator
+        self._context.response_id = translator.response_id
+        try:
+            waiting = self._upstream.after_exchange(
+                translator.snapshot(), translator.losses, answer.timings(), self._context
+            )
+            if inspect.isawaitable(waiting):
+                await waiting
+        except Exception:
+            logger.exception("after_exchange failed for %s", self._context.response_id)
+
+
+def is_edited(upstream: Upstream) -> bool:
+    """Whether requests to this upstream, or its answers, must be looked at even between equals."""
+    return any(getattr(upstream, name) for name in _EDITS)
+
+
+def _refuse_dropped(losses: Losses) -> None:
+    for loss in losses:
+        # What earlier turns lost was told then, and is not this request's to change.
+        if loss.action == "dropped" and not loss.path.startswith(HISTORY):
+            raise InvalidRequestError(
+                f"{loss.path} cannot be carried to the upstream: {loss.reason}.",
+                param=loss.path,
+                code="unsupported_parameter",
+            )
+
+
+def _log_losses(losses: Losses, upstream: str) -> None:
+    """Log what was lost both ways, each kind once at INFO."""
+    for loss in losses:
+        key = (upstream, _INDEX.sub("[]", loss.path), loss.action)
+        level = logging.DEBUG if key in _logged or len(_logged) >= _MOST_LOGGED else logging.INFO
+        if level == logging.INFO:
+            _logged.add(key)
+        logger.log(level, "%s %s, upstream %s: %s", loss.path, loss.action, upstream, loss.reason)

@@ -1,0 +1,44 @@
+"""Where a request may go, and what all exchanges of one component have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+from responses_asgi.exchange.options import Options
+from responses_asgi.history import State
+from responses_asgi.recall import CallMemory
+from responses_asgi.types.json import JSON
+from responses_asgi.upstreams.upstream import Upstream
+
+__all__ = ["Choose", "Note", "Route", "Service"]
+
+
+class Route(NamedTuple):
+    """One way for a request: the upstream, and the `path` of the inner scope."""
+
+    upstream: Upstream
+    path: str
+
+
+Choose: TypeAlias = Callable[[JSON], Sequence[Route]]
+"""`(body) -> routes`: the first is taken; each of the others when those before it failed before they began to
+answer. `body` is a JSON object and not yet checked. Raises APIError, such as for an unknown model."""
+
+Note: TypeAlias = Callable[[str, int], Awaitable[None]]
+"""`(owner, status) -> None`: is told with which HTTP status the upstream answered a client of this owner."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """What all exchanges of one component have in common.
+
+    `state` knows what came before a request and keeps what came of it, `memory` what the next turn of a Chat
+    client of a Responses upstream needs, `note` is told how upstreams answered.
+    """
+
+    options: Options
+    state: State
+    memory: CallMemory | None = None
+    note: Note | None = None

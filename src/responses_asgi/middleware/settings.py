@@ -1,0 +1,103 @@
+"""What components are given besides their upstream, and what is made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypedDict
+
+from responses_asgi.history import State
+from responses_asgi.owners import Owners, Principal
+from responses_asgi.profiles import Profile
+from responses_asgi.seal import Seals
+from responses_asgi.stores import Records, store_from_url
+from responses_asgi.types.json import JSON
+from responses_asgi.upstreams.upstream import AfterExchange, BeforeUpstream, OnEvent
+
+__all__ = ["OPTIONS", "STATE", "ServiceSettings", "Settings", "make_state"]
+
+CountTokens = Callable[[JSON], "int | Awaitable[int]"]
+
+
+class ServiceSettings(TypedDict, total=False):
+    """What every component and gateway can be given.
+
+    - `strict`, `loss_header`, `max_body_bytes`, `max_depth`, `max_answer_bytes`, `keep_alive`, `cancel_json`:
+      see `Options`.
+    - `store`: where responses and conversations are kept: a store, its URL (`memory`, `sqlite:///PATH`,
+      `redis://HOST`), or None for nowhere. Default: this process's memory where Responses clients are served
+      from a Chat upstream, otherwise nowhere.
+    - `principal`: `(scope) -> str | None`, sync or async: whose request it is; None: nobody's, who has no
+      access to what is kept. Default: the host app's user, else a hash of the credential.
+    - `secret`: makes that hash one that nobody else can compute.
+    - `seal_keys`: the keys, newest first, that seal what clients carry for us (extra `seal`).
+    - `auth_path`: a path of the wrapped app that is asked, by GET with the client's headers, whether the
+      client may use what is kept; `auth_ttl`: without it, the seconds for which a credential that the app has
+      accepted may do so.
+    - `count_tokens`: `(body) -> int`, sync or async: the tokens of a Responses request.
+    """
+
+    strict: bool
+    loss_header: bool
+    max_body_bytes: int
+    max_depth: int
+    max_answer_bytes: int
+    keep_alive: float
+    cancel_json: bool
+    store: Records | str | None
+    principal: Principal | None
+    secret: bytes | str | None
+    seal_keys: Sequence[bytes | str]
+    auth_path: str | None
+    auth_ttl: float
+    count_tokens: CountTokens | None
+
+
+class Settings(ServiceSettings, total=False):
+    """`ServiceSettings`, and the record of an app that is wrapped.
+
+    `profile`, `model`, `set`, `drop`, `rename`, `headers`, `before_upstream`, `on_event`, `after_exchange` are
+    those of `Upstream`; an Upstream has its own.
+    """
+
+    profile: str | Profile | None
+    model: str | None
+    set: Mapping[str, Any] | None
+    drop: Sequence[str]
+    rename: Mapping[str, str] | None
+    headers: Mapping[str, str] | None
+    before_upstream: BeforeUpstream | None
+    on_event: OnEvent | None
+    after_exchange: AfterExchange | None
+
+
+OPTIONS = frozenset(
+    {
+        "strict",
+        "loss_header",
+        "max_body_bytes",
+        "max_depth",
+        "max_answer_bytes",
+        "keep_alive",
+        "cancel_json",
+    }
+)
+"""The settings that are fields of `Options`."""
+
+STATE = frozenset({"store", "principal", "secret", "seal_keys", "auth_path", "auth_ttl", "count_tokens"})
+"""The settings of what is kept."""
+
+
+def make_state(given: Mapping[str, Any], *, default: Callable[[], Records | None]) -> State:
+    """The state of a component with these settings; `default` makes the store of one that names none.
+
+    Raises ConfigurationError for a store URL that is none, and MissingExtraError.
+    """
+    store = given["store"] if "store" in given else default()
+    if isinstance(store, str):
+        store = store_from_url(store)
+    keys = given.get("seal_keys")
+    return State(
+        store,
+        owners=Owners(given.get("principal"), given.get("secret")),
+        seals=Seals(keys) if keys else None,
+    )

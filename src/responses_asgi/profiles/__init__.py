@@ -9,10 +9,18 @@
 from __future__ import annotations
 
 from responses_asgi.errors import ConfigurationError
-from responses_asgi.profiles.profile import OPENAI_ONLY, Profile
+from responses_asgi.profiles.profile import OPENAI_ONLY, OTHER_TOOLS, Profile, ToolPolicy
 from responses_asgi.profiles.rows import ROWS
 
-__all__ = ["OPENAI_ONLY", "PROFILES", "PROFILE_ALIASES", "Profile", "profile_for"]
+__all__ = [
+    "OPENAI_ONLY",
+    "OTHER_TOOLS",
+    "PROFILES",
+    "PROFILE_ALIASES",
+    "Profile",
+    "ToolPolicy",
+    "profile_for",
+]
 
 PROFILES: dict[str, Profile] = {row.name: row for row in ROWS}
 """Every built-in profile by its name."""

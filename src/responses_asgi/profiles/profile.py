@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["OPENAI_ONLY", "Profile"]
+__all__ = ["OPENAI_ONLY", "OTHER_TOOLS", "Profile", "ToolPolicy"]
+
+ToolPolicy = Literal["drop", "error"]
+
+OTHER_TOOLS = "*"
+"""In a tool policy: every type but `function` that is not named itself."""
 
 ReturnedReasoning = Literal["sealed", "text", "encrypted"]
 ReasoningField = Literal["reasoning_content", "reasoning", "reasoning_details", "thinking"]
@@ -113,6 +118,11 @@ class Profile:
 
     allowed_tools: bool = False
     """`tool_choice: allowed_tools` is understood; otherwise the tools are filtered here."""
+
+    tool_policy: Mapping[str, ToolPolicy] = field(default_factory=dict, hash=False)
+    """Tool types that are never sent: each request with one is answered without it (`drop`, reported), or is a
+    400 (`error`). `"*"` stands for all types but `function` that are not named. What is not in it is sent
+    where the upstream's API has it."""
 
     withheld: frozenset[str] = OPENAI_ONLY
     """Chat fields that are never sent; one the client asked for is reported as dropped."""

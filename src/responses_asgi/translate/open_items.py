@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from responses_asgi.translate.reasoning import reasoning_text
 from responses_asgi.translate.response_writer import ResponseWriter
 from responses_asgi.types.json import JSON, dumps
 
@@ -226,7 +227,13 @@ class ReasoningItem(_PartedItem):
     def summary(self, text: str) -> None:
         self._in(SUMMARY_TEXT).say(text)
 
+    def said(self) -> str:
+        """All of its text: the raw one, else the summaries. The part that is open ends here."""
+        self._close_part()
+        return reasoning_text(self._item)
+
     def encrypt(self, token: str) -> None:
+        """Give the client a token to carry; before the item is closed."""
         self._item["encrypted_content"] = token
 
 

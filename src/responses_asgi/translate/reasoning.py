@@ -2,33 +2,36 @@
 
 Servers that sign or encrypt their reasoning want it back unchanged. Such details travel in the reasoning
 item's `encrypted_content` as an opaque token, so that a client without state (`store: false`) carries them.
+With `include: ["reasoning.encrypted_content"]` the token holds the text as well. Where the service has keys,
+tokens are sealed instead, and opened again before they come here.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from responses_asgi.loss import Losses
 from responses_asgi.profiles import Profile
-from responses_asgi.types.json import JSON, dumps, loads
+from responses_asgi.translate.readable_tokens import REASONING, read_token, write_token
+from responses_asgi.types.json import JSON, dumps
 
 __all__ = [
+    "ENCRYPTED_INCLUDE",
     "REASONING_KEYS",
     "chat_reasoning",
     "give_back",
     "open_details",
+    "open_thought",
     "reasoning_items",
     "reasoning_text",
     "responses_reasoning",
     "seal_details",
 ]
 
-# Names the format of the token; a foreign `encrypted_content` does not begin like this.
-TOKEN_PREFIX = "rd1."
+ENCRYPTED_INCLUDE = "reasoning.encrypted_content"
+"""The entry of `include` by which a client asks to carry the reasoning itself."""
 
 # Where the assistant messages of Chat servers hold reasoning; the first that is there is read.
 _TEXT_FIELDS = ("reasoning_content", "reasoning")
@@ -42,26 +45,43 @@ _SIGNED = ("signature", "data")
 REASONING_ONLY_HERE = ("summary", "generate_summary", "context", "mode")
 
 
-def seal_details(details: list[JSON]) -> str:
-    """The opaque token for a reasoning item's `encrypted_content`: `rd1.` + base64url of the JSON list.
+class OpenThought(NamedTuple):
+    """What a token holds."""
+
+    text: str
+    details: list[JSON]
+    """What the server said besides, to be given back unchanged."""
+
+
+def seal_details(details: list[JSON], text: str = "") -> str:
+    """The readable token for a reasoning item's `encrypted_content`; see `readable_tokens`.
 
     >>> open_details(seal_details([{"type": "reasoning.encrypted", "data": "abc"}]))
     [{'type': 'reasoning.encrypted', 'data': 'abc'}]
     """
-    return TOKEN_PREFIX + base64.urlsafe_b64encode(dumps(details)).decode("ascii").rstrip("=")
+    return write_token(REASONING, {"text": text, "details": details} if text else details)
 
 
 def open_details(token: object) -> list[JSON] | None:
     """The details inside a token of `seal_details`; None when somebody else made it."""
-    if not isinstance(token, str) or not token.startswith(TOKEN_PREFIX):
-        return None
-    text = token.removeprefix(TOKEN_PREFIX)
-    try:
-        details = loads(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True))
-    except (ValueError, binascii.Error):
-        return None
-    if isinstance(details, list) and all(isinstance(entry, dict) for entry in details):
-        return details
+    thought = open_thought(token)
+    return None if thought is None else thought.details
+
+
+def open_thought(token: object) -> OpenThought | None:
+    """What is inside a token of `seal_details`, a list or with a text; None when somebody else made it.
+
+    >>> open_thought(seal_details([], "Hm."))
+    OpenThought(text='Hm.', details=[])
+    """
+    held = read_token(REASONING, token)
+    text, details = (held.get("text"), held.get("details")) if isinstance(held, dict) else ("", held)
+    if (
+        isinstance(text, str)
+        and isinstance(details, list)
+        and all(isinstance(entry, dict) for entry in details)
+    ):
+        return OpenThought(text, details)
     return None
 
 
@@ -71,8 +91,10 @@ def reasoning_text(item: JSON) -> str:
     >>> reasoning_text({"type": "reasoning", "summary": [{"type": "summary_text", "text": "Think."}]})
     'Think.'
     """
+    token = open_thought(item.get("encrypted_content")) or OpenThought("", [])
     sources = (
-        (_detail_text(entry) for entry in open_details(item.get("encrypted_content")) or ()),
+        (token.text,),
+        map(_detail_text, token.details),
         (part.get("text") for part in item.get("content") or ()),
         (part.get("text") for part in item.get("summary") or ()),
     )

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 from responses_asgi.loss import Losses
@@ -33,10 +33,18 @@ REASONING_FIELDS = (
 
 
 class ReasoningReader:
-    """The reasoning of one answer; `read` yields what is to be said of it."""
+    """The reasoning of one answer; `read` yields what is to be said of it, `token` what is to be carried.
 
-    def __init__(self, losses: Losses) -> None:
+    `seal` makes tokens that the client cannot read, of `{"text": ..., "details": [...]}`; None: they are
+    readable. `with_text`: the client asked for tokens that hold the text too.
+    """
+
+    def __init__(
+        self, losses: Losses, *, seal: Callable[[JSON], str] | None = None, with_text: bool = False
+    ) -> None:
         self._losses = losses
+        self._seal = seal
+        self._with_text = with_text
         self._source: str | None = None
         self._details: list[JSON] = []
         self._unread: set[str] = set()
@@ -82,12 +90,19 @@ class ReasoningReader:
         self._unread.clear()
         self._spoke = False
 
-    def sealed(self) -> str | None:
-        """The token of all entries so far, if there is something in them that only the upstream can read."""
-        if not any(entry.get(key) for entry in self._details for key in ENCRYPTED_KEYS):
+    def token(self, text: str = "") -> str | None:
+        """What the client is to carry of the thought that ends here, whose text this is.
+
+        All entries so far, if there is something in them that only the upstream can read, and the text if
+        the client asked for it. None when that is nothing.
+        """
+        text = text if self._with_text else ""
+        details: list[JSON] = []
+        if any(entry.get(key) for entry in self._details for key in ENCRYPTED_KEYS):
+            details, self._details = join_details(self._details), []
+        if not (text or details):
             return None
-        details, self._details = self._details, []
-        return seal_details(join_details(details))
+        return self._seal({"text": text, "details": details}) if self._seal else seal_details(details, text)
 
     def _entry(self, source: str, entry: JSON) -> Iterator[Thought]:
         if entry.get("type") == "thinking":

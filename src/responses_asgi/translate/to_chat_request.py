@@ -14,7 +14,7 @@ from responses_asgi.loss import Losses
 from responses_asgi.profiles import Profile
 from responses_asgi.translate.content import chat_response_format
 from responses_asgi.translate.messages import chat_messages
-from responses_asgi.translate.reasoning import chat_reasoning
+from responses_asgi.translate.reasoning import ENCRYPTED_INCLUDE, chat_reasoning
 from responses_asgi.translate.tools import chat_tool_choice, chat_tools
 from responses_asgi.types.json import JSON
 
@@ -92,7 +92,6 @@ _CACHE_OPTIONS_ONLY_HERE = ("comparison_response_id", "prewarm")
 TIERS_ONLY_HERE = frozenset({"ultrafast"})
 
 LOGPROBS_INCLUDE = "message.output_text.logprobs"
-ENCRYPTED_INCLUDE = "reasoning.encrypted_content"
 
 
 def to_chat_request(
@@ -200,7 +199,7 @@ def _report_left_out(body: JSON, losses: Losses) -> None:
         losses.report("n", "clamped", "a response has one answer")
     for i, name in enumerate(body.get("include") or ()):
         if name == ENCRYPTED_INCLUDE:
-            losses.report(f"include[{i}]", "emulated", "encrypted only where the upstream's reasoning is")
+            losses.report(f"include[{i}]", "emulated", "a token of this service, for its own reading")
         elif name != LOGPROBS_INCLUDE:
             losses.report(f"include[{i}]", "dropped", f"{name!r} belongs to a tool the service does not run")
 

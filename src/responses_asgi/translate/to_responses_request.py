@@ -14,8 +14,8 @@ from responses_asgi.loss import Losses
 from responses_asgi.profiles import Profile
 from responses_asgi.translate.content import responses_text_format
 from responses_asgi.translate.input_items import Recall, input_items
-from responses_asgi.translate.reasoning import responses_reasoning
-from responses_asgi.translate.to_chat_request import CARRIED, ENCRYPTED_INCLUDE, LOGPROBS_INCLUDE
+from responses_asgi.translate.reasoning import ENCRYPTED_INCLUDE, responses_reasoning
+from responses_asgi.translate.to_chat_request import CARRIED, LOGPROBS_INCLUDE
 from responses_asgi.translate.tools import responses_tool_choice, responses_tools
 from responses_asgi.types.json import JSON
 
@@ -103,7 +103,7 @@ def to_responses_request(
     request["input"] = input_items(
         body["messages"], stored=stored, profile=profile, losses=losses, recall=recall
     )
-    request |= _tools(body, losses)
+    request |= _tools(body, profile, losses)
     request |= _output(body, profile, losses)
     request |= _logprobs(body, losses)
     carried = (*CARRIED, *_ALSO_CARRIED)
@@ -134,9 +134,9 @@ def _refuse(body: JSON) -> None:
             )
 
 
-def _tools(body: JSON, losses: Losses) -> JSON:
-    tools = responses_tools(body, losses=losses)
-    choice = responses_tool_choice(body, tools, losses=losses)
+def _tools(body: JSON, profile: Profile, losses: Losses) -> JSON:
+    tools = responses_tools(body, profile=profile, losses=losses)
+    choice = responses_tool_choice(body, tools, profile=profile, losses=losses)
     return ({"tools": tools} if tools else {}) | ({} if choice is None else {"tool_choice": choice})
 
 

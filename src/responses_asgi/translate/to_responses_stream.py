@@ -17,11 +17,7 @@ from responses_asgi.errors import APIError, UpstreamError, error_from_payload, i
 from responses_asgi.loss import Losses
 from responses_asgi.profiles import Profile
 from responses_asgi.translate.answer_fields import carry_fields
-from responses_asgi.translate.chat_parts import (
-    ANNOTATIONS,
-    flat_annotation,
-    part_logprobs,
-)
+from responses_asgi.translate.chat_parts import ANNOTATIONS, flat_annotation, part_logprobs
 from responses_asgi.translate.finish_reasons import COMPLETED, FAILED, NO_REASON, Ending, ending_of
 from responses_asgi.translate.open_items import MessageItem, ReasoningItem
 from responses_asgi.translate.reasoning_reader import REASONING_FIELDS, ReasoningReader, Thought
@@ -52,6 +48,8 @@ class ResponsesStream:
         tool_names: Collection[str],
         used_call_ids: Iterable[str],
         keep_model: bool,
+        seal: Callable[[JSON], str] | None = None,
+        include_encrypted: bool = False,
     ) -> None:
         self.failure: APIError | None = None
         self._writer = writer
@@ -60,7 +58,7 @@ class ResponsesStream:
         self._calls = ToolCalls(writer, losses, names=tool_names, used_ids=used_call_ids)
         self._item: MessageItem | ReasoningItem | None = None
         self._tags = ThinkTags() if profile.think_tags else None
-        self._reasoning = ReasoningReader(losses)
+        self._reasoning = ReasoningReader(losses, seal=seal, with_text=include_encrypted)
         self._annotations: list[JSON] = []
         self._logprobs: list[JSON] = []
         self._ending: Ending | None = None
@@ -340,7 +338,7 @@ class ResponsesStream:
         item, self._item = self._item, None
         if item:
             self._answered = True
-            if isinstance(item, ReasoningItem) and (token := self._reasoning.sealed()):
+            if isinstance(item, ReasoningItem) and (token := self._reasoning.token(item.said())):
                 item.encrypt(token)
             item.close(status)
 
@@ -377,7 +375,7 @@ class ResponsesStream:
 
     def _settle_details(self, ending: Ending) -> None:
         """Encrypted reasoning that came after its text was closed gets an item of its own."""
-        token = self._reasoning.sealed()
+        token = self._reasoning.token()
         if token and ending is COMPLETED:
             thought = ReasoningItem(self._writer)
             thought.encrypt(token)

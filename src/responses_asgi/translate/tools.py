@@ -2,22 +2,24 @@
 
 The tool table maps every name that is sent upstream to the Responses item that a call of it becomes. Tool
 types without a Chat counterpart are left out with a loss while the model stays free to answer without them;
-a request that cannot be met without such a tool is refused with the exact path.
+a request that cannot be met without such a tool is refused with the exact path. Before that the profile's
+tool policy says which types the operator does not want to be sent at all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from responses_asgi.errors import InvalidRequestError
 from responses_asgi.loss import Losses
-from responses_asgi.profiles import Profile
+from responses_asgi.profiles import OTHER_TOOLS, Profile, ToolPolicy
 from responses_asgi.types.json import JSON
 
 __all__ = [
     "ToolRow",
     "ToolTable",
+    "admitted",
     "chat_tool_choice",
     "chat_tools",
     "declared_tools",
@@ -74,6 +76,33 @@ def declared_tools(body: JSON) -> Iterator[tuple[str, JSON]]:
                     yield f"input[{i}].tools[{j}]", tool
 
 
+def admitted(
+    tools: Iterable[tuple[str, JSON]], *, profile: Profile, losses: Losses
+) -> Iterator[tuple[str, JSON]]:
+    """The tool definitions, each with its path, that the profile's policy lets through; others are reported.
+
+    Raises InvalidRequestError for one that the policy refuses.
+    """
+    for path, tool in tools:
+        kind = str(tool.get("type"))
+        policy = _policy(kind, profile)
+        if policy == "error":
+            raise InvalidRequestError(
+                f"'{path}' is a tool of type {kind!r}, which is not accepted here.",
+                param=f"{path}.type",
+                code="unsupported_parameter",
+            )
+        if policy == "drop":
+            losses.report(path, "dropped", f"{kind}: tools of this type are not passed on")
+        else:
+            yield path, tool
+
+
+def _policy(kind: str, profile: Profile) -> ToolPolicy | None:
+    others = None if kind == "function" else profile.tool_policy.get(OTHER_TOOLS)
+    return profile.tool_policy.get(kind, others)
+
+
 def tool_table(body: JSON) -> ToolTable:
     """Map every tool name that is sent upstream for this Responses request to its row.
 
@@ -91,7 +120,7 @@ def chat_tools(body: JSON, *, profile: Profile, losses: Losses) -> dict[str, JSO
     """The Chat tools of a Responses request by name, in order; what is left out is reported."""
     tools: dict[str, JSON] = {}
     declared: dict[str, tuple[str, JSON]] = {}
-    for path, tool in declared_tools(body):
+    for path, tool in admitted(declared_tools(body), profile=profile, losses=losses):
         kind = tool.get("type")
         if kind != "function":
             losses.report(path, "dropped", f"{kind}: {UNSENDABLE.get(str(kind), _HOSTED)}")
@@ -123,27 +152,33 @@ def _chat_function(tool: JSON, path: str, profile: Profile, losses: Losses) -> J
     return {"type": "function", "function": function, **extra}
 
 
-def responses_tools(body: JSON, *, losses: Losses) -> list[JSON]:
+def responses_tools(body: JSON, *, profile: Profile, losses: Losses) -> list[JSON]:
     """The Responses tools of a Chat request: flat, with those of the older `functions` and web search.
 
     Types that Chat does not know are carried as they are; the upstream may have them.
 
-    >>> responses_tools({"tools": [{"type": "function", "function": {"name": "now"}}]}, losses=Losses())
+    >>> from responses_asgi.profiles import profile_for
+    >>> body = {"tools": [{"type": "function", "function": {"name": "now"}}]}
+    >>> responses_tools(body, profile=profile_for("openai"), losses=Losses())
     [{'type': 'function', 'name': 'now', 'parameters': {'type': 'object', 'properties': {}}, 'strict': False}]
     """
-    tools = [_flat_tool(tool) for tool in body.get("tools") or ()]
+    return [tool for _, tool in admitted(_asked_tools(body, losses), profile=profile, losses=losses)]
+
+
+def _asked_tools(body: JSON, losses: Losses) -> Iterator[tuple[str, JSON]]:
+    names: set[Any] = set()
+    for i, given in enumerate(body.get("tools") or ()):
+        tool = _flat_tool(given)
+        names.add(tool.get("name"))
+        yield f"tools[{i}]", tool
     if body.get("functions"):
-        names = {tool.get("name") for tool in tools}
         losses.report("functions", "emulated", "sent as tools")
-        tools += [
-            _flat_tool({"type": "function", "function": function})
-            for function in body["functions"]
-            if function["name"] not in names
-        ]
+        for i, function in enumerate(body["functions"]):
+            if function["name"] not in names:
+                yield f"functions[{i}]", _flat_tool({"type": "function", "function": function})
     search = body.get("web_search_options")
     if search is not None:
-        tools.append(_web_search(search))
-    return tools
+        yield "web_search_options", _web_search(search)
 
 
 def _flat_tool(tool: JSON) -> JSON:
@@ -219,10 +254,10 @@ def _allowed_tools(
     return (mode if allowed else None), allowed
 
 
-def responses_tool_choice(body: JSON, tools: list[JSON], *, losses: Losses) -> Any:
+def responses_tool_choice(body: JSON, tools: list[JSON], *, profile: Profile, losses: Losses) -> Any:
     """The Responses tool_choice of a Chat request with these Responses tools; None: leave it out.
 
-    Raises InvalidRequestError when the choice demands a tool that is not there.
+    Raises InvalidRequestError when the choice demands a tool that is not there, or is not passed on.
     """
     choice, path = body.get("tool_choice"), "tool_choice"
     legacy = body.get("function_call")
@@ -241,9 +276,11 @@ def responses_tool_choice(body: JSON, tools: list[JSON], *, losses: Losses) -> A
         return choice if tools else None
     kind = choice["type"]
     if kind == "allowed_tools":
-        return _flat_allowed_tools(choice["allowed_tools"], tools, losses)
+        return _flat_allowed_tools(choice["allowed_tools"], tools, profile, losses)
     if kind in NESTED:
         return _flat_choice(kind, choice[kind], tools, f"{path}.{kind}.name")
+    if _policy(kind, profile) is not None:
+        raise _unmet(f"{path}.type", f"demands a tool of type {kind!r}, which is not passed on")
     return choice
 
 
@@ -253,15 +290,15 @@ def _flat_choice(kind: str, named: JSON, tools: list[JSON], path: str) -> JSON:
     return {"type": kind, "name": named["name"]}
 
 
-def _flat_allowed_tools(allowed: JSON, tools: list[JSON], losses: Losses) -> Any:
+def _flat_allowed_tools(allowed: JSON, tools: list[JSON], profile: Profile, losses: Losses) -> Any:
     path = "tool_choice.allowed_tools.tools"
     mode = allowed.get("mode") or "auto"
     entries: list[JSON] = []
     for i, entry in enumerate(allowed["tools"]):
         kind = entry["type"]
-        if kind not in NESTED:
+        if kind not in NESTED and _policy(kind, profile) is None:
             entries.append(entry)
-        elif _has(tools, kind, entry[kind]["name"]):
+        elif kind in NESTED and _has(tools, kind, entry[kind]["name"]):
             entries.append({"type": kind, "name": entry[kind]["name"]})
         else:
             losses.report(f"{path}[{i}]", "dropped", "there is no such tool")

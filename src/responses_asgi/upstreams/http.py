@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 from responses_asgi.types.asgi import Receive, Scope, Send
@@ -71,6 +72,12 @@ class HTTPUpstream:
             await deny_websocket(receive, send)
         else:
             await Relay(self._route, self._client_of_loop(), scope, receive, send).run()
+
+    @property
+    def site(self) -> str:
+        """The server's scheme, host and port, without the path, which some providers put secrets into."""
+        split = urlsplit(self._route.target.base)
+        return f"{split.scheme}://{split.netloc}"
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop; a client that the user gave stays open."""

@@ -76,6 +76,10 @@ class Target(Protocol):
     """Knows the URL of each endpoint of one server."""
 
     @property
+    def base(self) -> str:
+        """What all its URLs begin with; holds no credential and no query."""
+
+    @property
     def azure(self) -> bool:
         """Whether keys go into the `api-key` header."""
 

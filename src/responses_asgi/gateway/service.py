@@ -1,0 +1,75 @@
+"""What a gateway says about itself: `GET /` for people, `GET /health` for machines.
+
+Both are open to everyone, so that neither tells a secret: no key, header, hook or full URL of an upstream,
+and not by which name it knows a model. Neither asks an upstream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.metadata import version
+from importlib.util import find_spec
+
+from responses_asgi.gateway.routing import Entry, ModelMap
+from responses_asgi.stores.records import Records
+from responses_asgi.types.json import JSON
+from responses_asgi.upstreams.handler import HandlerUpstream
+from responses_asgi.upstreams.http import HTTPUpstream
+from responses_asgi.upstreams.upstream import Upstream
+from responses_asgi.upstreams.wsgi import WSGIUpstream
+
+__all__ = ["NAME", "health", "service_information"]
+
+NAME = "responses-asgi"
+
+_KINDS: dict[type, str] = {HTTPUpstream: "http", HandlerUpstream: "handler", WSGIUpstream: "wsgi"}
+
+# What makes the way of a request faster where it is installed.
+_FAST = ("httpx_aiohttp", "orjson", "uvloop", "httptools")
+
+
+def service_information(endpoints: Iterable[str]) -> JSON:
+    """The document of `GET /`: who answers here, and at which endpoints (`"POST /v1/responses"`)."""
+    return {"name": NAME, "version": version(NAME), "endpoints": list(endpoints)}
+
+
+def health(models: ModelMap, store: Records | None) -> JSON:
+    """The document of `GET /health`: what is offered, by which upstreams, and how.
+
+    An upstream has `kind` (http, asgi, wsgi, handler), `api`, `profile`, and `url` (scheme, host and port) if
+    it is a server elsewhere. `store` is the kind of store.
+    """
+    return {
+        "status": "ok",
+        "name": NAME,
+        "version": version(NAME),
+        "upstreams": [_entry(entry) for entry in models.entries],
+        "fast": {module: find_spec(module) is not None for module in _FAST},
+        "store": "none" if store is None else type(store).__name__.lower().removesuffix("store"),
+    }
+
+
+def _entry(entry: Entry) -> JSON:
+    """One model: once if all clients have the same upstreams, else by client API."""
+    ways = list(entry.upstreams.values())
+    if len(ways) == 2 and ways[0] == ways[1]:
+        return {"model": entry.name, "clients": sorted(entry.upstreams), **_way(ways[0])}
+    return {
+        "model": entry.name,
+        "clients": sorted(entry.upstreams),
+        "by_client": {client: _way(upstreams) for client, upstreams in entry.upstreams.items()},
+    }
+
+
+def _way(upstreams: tuple[Upstream, ...]) -> JSON:
+    first, *others = [_upstream(upstream) for upstream in upstreams]
+    return {**first, "fallbacks": others}
+
+
+def _upstream(upstream: Upstream) -> JSON:
+    return {
+        "kind": _KINDS.get(type(upstream.app), "asgi"),
+        **({"url": upstream.app.site} if isinstance(upstream.app, HTTPUpstream) else {}),
+        "api": upstream.api,
+        "profile": upstream.profile.name,
+    }

@@ -21,4 +21,14 @@ from responses_asgi.exchange.routes import Choose, Note, Route, Service
 from responses_asgi.exchange.run import run_exchange
 from responses_asgi.exchange.untouched import pass_untouched
 
-__all__ = ["Ask", "Choose", "Note", "Options", "Route", "Service", "ask_once", "pass_untouched", "run_exchange"]
+__all__ = [
+    "Ask",
+    "Choose",
+    "Note",
+    "Options",
+    "Route",
+    "Service",
+    "ask_once",
+    "pass_untouched",
+    "run_exchange",
+]

@@ -38,7 +38,9 @@ async def ask_once(scope: Scope, body: JSON, *, choose: Choose, service: Service
         sent.append(message)
 
     headers = [
-        (name, value) for name, value in scope.get("headers") or () if not name.lower().startswith(b"content-")
+        (name, value)
+        for name, value in scope.get("headers") or ()
+        if not name.lower().startswith(b"content-")
     ]
     inner = {**scope, "method": "POST", "headers": [*headers, (b"content-type", b"application/json")]}
     await run_exchange(inner, receive, send, client="responses", choose=choose, service=service)

@@ -156,7 +156,9 @@ class Attempt:
         )
         inner_path = request.scope["path"]
         del request
-        gone = APIError("The request was cancelled.", status=499, type="client_error", code="request_cancelled")
+        gone = APIError(
+            "The request was cancelled.", status=499, type="client_error", code="request_cancelled"
+        )
         try:
             await calls.run(self._upstream.app)
             gone = APIError("The client left.", status=499, type="client_error", code="client_left")

@@ -125,9 +125,7 @@ def _responses_to_responses(body: JSON, upstream: Upstream, options: Options, pa
 
 
 def _chat_to_chat(body: JSON, upstream: Upstream, options: Options, past: Past) -> Translator:
-    return ChatToChat(
-        body, profile=upstream.profile, history=past.history, upstream_model=upstream.model
-    )
+    return ChatToChat(body, profile=upstream.profile, history=past.history, upstream_model=upstream.model)
 
 
 _TRANSLATORS: dict[tuple[WireAPI, WireAPI], MakeTranslator] = {

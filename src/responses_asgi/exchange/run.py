@@ -61,7 +61,14 @@ async def run_exchange(
         return
     if first.idle and len(routes) == 1 and model is None:
         await pass_untouched(
-            scope, receive, send, client=client, route=routes[0], owner=asked.owner, note=service.note, body=content
+            scope,
+            receive,
+            send,
+            client=client,
+            route=routes[0],
+            owner=asked.owner,
+            note=service.note,
+            body=content,
         )
         return
     del content

@@ -47,6 +47,4 @@ async def pass_untouched(
             await note(owner, message["status"])
         await send(message)
 
-    await route.upstream.app(
-        inner, receive if body is None else receive_again, noting_send if note else send
-    )
+    await route.upstream.app(inner, receive if body is None else receive_again, noting_send if note else send)

@@ -12,11 +12,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
-from responses_asgi.auth import Guard
 from responses_asgi.errors import APIError, ConfigurationError
 from responses_asgi.exchange import Options, Route, Service, ask_once, pass_untouched, run_exchange
 from responses_asgi.exchange.attempt import is_edited
-from responses_asgi.history import State
 from responses_asgi.lifespan import LifespanRelay, Runtime
 from responses_asgi.middleware.settings import OPTIONS, STATE, Settings, make_state
 from responses_asgi.middleware.targets import Target, Targets, split_root

@@ -102,7 +102,10 @@ def chunks_of(completion: JSON, *, include_usage: bool) -> list[JSON]:
     chunks: list[JSON] = []
     for place, choice in enumerate(completion.get("choices") or ()):
         index = choice.get("index", place)
-        delta = {"role": "assistant", **{k: v for k, v in (choice.get("message") or {}).items() if v is not None}}
+        delta = {
+            "role": "assistant",
+            **{k: v for k, v in (choice.get("message") or {}).items() if v is not None},
+        }
         if calls := delta.get("tool_calls"):
             delta["tool_calls"] = [{"index": i, **call} for i, call in enumerate(calls)]
         said = {"index": index, "delta": delta, "logprobs": choice.get("logprobs"), "finish_reason": None}

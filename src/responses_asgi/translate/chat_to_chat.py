@@ -70,7 +70,9 @@ class ChatToChat:
         body = {**self._body, "model": self._upstream_model} if self._upstream_model else dict(self._body)
         if self._history.items or items:
             own: list[Any] = body["messages"]
-            leading = next((i for i, each in enumerate(own) if each.get("role") not in _SYSTEM_ROLES), len(own))
+            leading = next(
+                (i for i, each in enumerate(own) if each.get("role") not in _SYSTEM_ROLES), len(own)
+            )
             before = self._messages(self._history.items)
             body["messages"] = [*own[:leading], *before, *own[leading:], *self._messages(items)]
         return body

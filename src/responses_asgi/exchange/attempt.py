@@ -14,6 +14,7 @@ from __future__ import annotations
 import inspect
 import logging
 import re
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -55,27 +56,17 @@ class Asked(NamedTuple):
     scope: Scope
 
 
+@dataclass(slots=True, kw_only=True)
 class Attempt:
     """One try, made by `prepare` and run once."""
 
-    def __init__(
-        self,
-        asked: Asked,
-        pair: Pair,
-        upstream: Upstream,
-        turn: Turn,
-        translator: Translator,
-        context: ExchangeContext,
-        request: UpstreamRequest,
-    ) -> None:
-        self._asked = asked
-        self._pair = pair
-        self._upstream = upstream
-        self._turn = turn
-        self._translator = translator
-        self._context = context
-        self._request = request
-        self._kept = False
+    asked: Asked
+    pair: Pair
+    upstream: Upstream
+    turn: Turn
+    translator: Translator
+    context: ExchangeContext
+    request: UpstreamRequest
 
     @classmethod
     async def prepare(cls, asked: Asked, route: Route, service: Service) -> Attempt:
@@ -110,12 +101,20 @@ class Attempt:
         request = await upstream_request(
             translated, scope=asked.scope, path=route.path, upstream=upstream, context=context
         )
-        return cls(asked, pair, upstream, turn, translator, context, request)
+        return cls(
+            asked=asked,
+            pair=pair,
+            upstream=upstream,
+            turn=turn,
+            translator=translator,
+            context=context,
+            request=request,
+        )
 
     @property
     def idle(self) -> bool:
         """Whether there is nothing to do on the way: the bytes can pass as they are."""
-        return self._pair.equal and not is_edited(self._upstream) and self._turn.idle
+        return self.pair.equal and not is_edited(self.upstream) and self.turn.idle
 
     async def run(self, receive: Receive, send: Send, *, service: Service, hold: bool) -> APIError | None:
         """Answer the client; with `hold`, the upstream's failure before its answer began is returned instead.
@@ -130,49 +129,47 @@ class Attempt:
                 # Servers of spec version 2.4 and later tell by this that the client has left.
                 calls.left()
 
-        stream = bool(self._asked.body.get("stream"))
+        stream = bool(self.asked.body.get("stream"))
         answer = Answer(
-            self._translator,
+            self.translator,
             outer_send,
             stream=stream,
             options=service.options,
-            context=self._context,
-            add_done=self._pair.client.adds_done(service.options),
-            on_event=self._upstream.on_event,
+            context=self.context,
+            add_done=self.pair.client.adds_done(service.options),
+            on_event=self.upstream.on_event,
             keep=partial(self._keep, service),
             hold=hold,
         )
         # Kept here no longer: bodies with images are large, and streams are long.
-        request, self._request = self._request, UpstreamRequest({}, b"")
+        request, self.request = self.request, UpstreamRequest({}, b"")
         calls = Calls(
             answer,
             receive,
             outer_send,
             request=request,
-            side=self._pair.upstream,
+            side=self.pair.upstream,
             cancel=stream or service.options.cancel_json,
             options=service.options,
-            on_status=partial(service.note, self._asked.owner) if service.note else None,
+            on_status=partial(service.note, self.asked.owner) if service.note else None,
         )
         inner_path = request.scope["path"]
         del request
-        gone = APIError(
-            "The request was cancelled.", status=499, type="client_error", code="request_cancelled"
-        )
+        gone = _gone("The request was cancelled.", "request_cancelled")
         try:
-            await calls.run(self._upstream.app)
-            gone = APIError("The client left.", status=499, type="client_error", code="client_left")
+            await calls.run(self.upstream.app)
+            gone = _gone("The client left.", "client_left")
             if not (answer.closed or answer.started):
                 await send_to_nobody(send)
         finally:
             unheard = answer.started and not answer.closed
             answer.abandon(gone)
-            _log_losses(self._translator.losses, f"{self._upstream.profile.name} {inner_path}")
+            _log_losses(self.translator.losses, f"{self.upstream.profile.name} {inner_path}")
             await self._settle(answer)
             if unheard:
-                await self._turn.keep(self._translator.snapshot(), left=True)
+                await self.turn.keep(self.translator.snapshot(), left=True)
         if isinstance(calls.raised, APIError):
-            logger.warning("%s failed: %s", self._context.response_id, calls.raised)
+            logger.warning("%s failed: %s", self.context.response_id, calls.raised)
         elif calls.raised is not None:
             if answer.held:
                 logger.error("An upstream failed, another one is asked", exc_info=calls.raised)
@@ -182,25 +179,29 @@ class Attempt:
 
     async def _keep(self, service: Service) -> bool:
         """Keep what the next turn needs; done before the client can begin it. False when the store failed."""
-        translator = self._translator
+        translator = self.translator
         if service.memory and isinstance(translator, ChatToResponses) and translator.failure is None:
-            await service.memory.keep(self._asked.owner, translator.remembered())
-        return await self._turn.keep(translator.snapshot())
+            await service.memory.keep(self.asked.owner, translator.remembered())
+        return await self.turn.keep(translator.snapshot())
 
     async def _settle(self, answer: Answer) -> None:
         """Call `after_exchange`. The answer is out, so that an exception of the hook is only logged."""
-        if self._upstream.after_exchange is None:
+        if self.upstream.after_exchange is None:
             return
-        translator = self._translator
-        self._context.response_id = translator.response_id
+        translator = self.translator
+        self.context.response_id = translator.response_id
         try:
-            waiting = self._upstream.after_exchange(
-                translator.snapshot(), translator.losses, answer.timings(), self._context
+            waiting = self.upstream.after_exchange(
+                translator.snapshot(), translator.losses, answer.timings(), self.context
             )
             if inspect.isawaitable(waiting):
                 await waiting
         except Exception:
-            logger.exception("after_exchange failed for %s", self._context.response_id)
+            logger.exception("after_exchange failed for %s", self.context.response_id)
+
+
+def _gone(message: str, code: str) -> APIError:
+    return APIError(message, status=499, type="client_error", code=code)
 
 
 def is_edited(upstream: Upstream) -> bool:

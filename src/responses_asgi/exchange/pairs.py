@@ -72,7 +72,7 @@ class Pair:
 
     @property
     def equal(self) -> bool:
-        """Whether nothing is translated; the answer then has the upstream's own id, unknown until it begins."""
+        """Whether nothing is translated; the answer then has the upstream's own id, not known before it."""
         return self.client_api == self.spoken
 
 

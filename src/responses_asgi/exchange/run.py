@@ -60,16 +60,8 @@ async def run_exchange(
     if asked is None or first is None:
         return
     if first.idle and len(routes) == 1 and model is None:
-        await pass_untouched(
-            scope,
-            receive,
-            send,
-            client=client,
-            route=routes[0],
-            owner=asked.owner,
-            note=service.note,
-            body=content,
-        )
+        told = {"client": client, "route": routes[0], "owner": asked.owner, "note": service.note}
+        await pass_untouched(scope, receive, send, **told, body=content)
         return
     del content
     failure = await first.run(receive, send, service=service, hold=len(routes) > 1)

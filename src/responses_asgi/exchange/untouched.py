@@ -1,4 +1,4 @@
-"""A request between equals with which nothing is to be done: its bytes pass, and so do those of the answer."""
+"""A request between equals with which nothing is to be done: its bytes pass, as do those of the answer."""
 
 from __future__ import annotations
 

@@ -55,8 +55,8 @@ class ServiceSettings(TypedDict, total=False):
 class Settings(ServiceSettings, total=False):
     """`ServiceSettings`, and the record of an app that is wrapped.
 
-    `profile`, `model`, `set`, `drop`, `rename`, `headers`, `before_upstream`, `on_event`, `after_exchange` are
-    those of `Upstream`; an Upstream has its own.
+    `profile`, `model`, `set`, `drop`, `rename`, `headers`, `before_upstream`, `on_event` and `after_exchange`
+    are those of `Upstream`; an Upstream has its own.
     """
 
     profile: str | Profile | None

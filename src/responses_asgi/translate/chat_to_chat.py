@@ -82,7 +82,7 @@ class ChatToChat:
         return []
 
     def feed(self, chunk: JSON, call: int = 0) -> list[Event]:
-        """The chunk under the client's name of the model; a whole completion becomes the chunks that tell it."""
+        """The chunk under the client's name of the model; a whole completion becomes chunks that tell it."""
         if chunk.get("error"):
             self.failure = error_from_payload(chunk)
             return []

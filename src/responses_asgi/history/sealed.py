@@ -1,6 +1,6 @@
-"""What a client carries for the service in `encrypted_content`: made here, and opened here before translation.
+"""What a client carries for the service in `encrypted_content`: made here, and opened here again.
 
-| token | made for | becomes, before anything else sees it |
+| token | made for | becomes, before it is translated |
 | --- | --- | --- |
 | `sealed1.` on a reasoning item | clients that ask for `reasoning.encrypted_content` | the readable token |
 | `sealed1.` or `cs1.` on a compaction item | clients of `/responses/compact` | a user message |

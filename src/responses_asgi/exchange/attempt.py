@@ -25,6 +25,7 @@ from responses_asgi.exchange.pairs import Pair, Past, pair_of
 from responses_asgi.exchange.routes import Route, Service
 from responses_asgi.exchange.upstream_request import UpstreamRequest, upstream_request
 from responses_asgi.history import Turn
+from responses_asgi.history.sealed import reasoning_seal
 from responses_asgi.loss import Losses
 from responses_asgi.translate.chat_to_responses import ChatToResponses
 from responses_asgi.translate.messages import HISTORY
@@ -74,11 +75,10 @@ class Attempt:
         upstream, options, state = route.upstream, service.options, service.state
         pair = pair_of(asked.client, upstream)
         turn = await state.begin(asked.body, asked.owner, client=asked.client, spoken=pair.spoken)
-        seal = partial(state.seals.seal, owner=asked.owner, purpose="reasoning") if state.seals else None
         recall = None
         if service.memory and asked.client == "chat" and not pair.equal:
             recall = await service.memory.recall(asked.owner, asked.body)
-        past = Past(turn.history, recall, state.new_id, seal)
+        past = Past(turn.history, recall, state.new_id, reasoning_seal(state.seals, asked.owner))
         translator = pair.translator(turn.body, upstream, options, past)
         for loss in turn.losses:
             translator.losses.report(loss.path, loss.action, loss.reason)

@@ -8,10 +8,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
+from responses_asgi.auth import Guard
 from responses_asgi.errors import APIError, ConfigurationError
 from responses_asgi.exchange import Options, Route, Service, ask_once, pass_untouched, run_exchange
 from responses_asgi.exchange.attempt import is_edited
@@ -170,6 +171,9 @@ class Component:
         finally:
             if self.state.store is not None:
                 await self.state.store.aclose()
+
+    def _make_guard(self, given: Mapping[str, Any]) -> Guard:
+        return Guard()
 
     def _make_service(self, *, translates_chat: bool) -> Service:
         memory = CallMemory(self.state.store or MemoryStore()) if translates_chat else None

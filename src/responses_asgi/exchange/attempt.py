@@ -74,7 +74,9 @@ class Attempt:
         """Everything between the client's request and the upstream call. Raises APIError."""
         upstream, options, state = route.upstream, service.options, service.state
         pair = pair_of(asked.client, upstream)
-        turn = await state.begin(asked.body, asked.owner, client=asked.client, spoken=pair.spoken)
+        turn = await state.begin(
+            asked.body, asked.owner, client=asked.client, spoken=pair.spoken, profile=upstream.profile
+        )
         recall = None
         if service.memory and asked.client == "chat" and not pair.equal:
             recall = await service.memory.recall(asked.owner, asked.body)
@@ -114,7 +116,8 @@ class Attempt:
     @property
     def idle(self) -> bool:
         """Whether there is nothing to do on the way: the bytes can pass as they are."""
-        return self.pair.equal and not is_edited(self.upstream) and self.turn.idle
+        stateless = self.turn.body is self.asked.body and not (self.turn.keeps or self.turn.history.items)
+        return self.pair.equal and not is_edited(self.upstream) and stateless
 
     async def run(self, receive: Receive, send: Send, *, service: Service, hold: bool) -> APIError | None:
         """Answer the client; with `hold`, the upstream's failure before its answer began is returned instead.

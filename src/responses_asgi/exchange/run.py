@@ -60,8 +60,16 @@ async def run_exchange(
     if asked is None or first is None:
         return
     if first.idle and len(routes) == 1 and model is None:
-        told = {"client": client, "route": routes[0], "owner": asked.owner, "note": service.note}
-        await pass_untouched(scope, receive, send, **told, body=content)
+        await pass_untouched(
+            scope,
+            receive,
+            send,
+            client=client,
+            route=routes[0],
+            owner=asked.owner,
+            note=service.note,
+            body=content,
+        )
         return
     del content
     failure = await first.run(receive, send, service=service, hold=len(routes) > 1)

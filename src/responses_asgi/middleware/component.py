@@ -16,7 +16,7 @@ from responses_asgi.auth import Guard
 from responses_asgi.errors import APIError, ConfigurationError
 from responses_asgi.exchange import Options, Route, Service, ask_once, pass_untouched, run_exchange
 from responses_asgi.exchange.attempt import is_edited
-from responses_asgi.lifespan import LifespanRelay, Runtime
+from responses_asgi.lifespan import LifespanRelay, Resource, Runtime
 from responses_asgi.middleware.settings import OPTIONS, STATE, Settings, make_state
 from responses_asgi.middleware.targets import Target, Targets, split_root
 from responses_asgi.profiles import profile_for
@@ -77,8 +77,7 @@ class Component:
             count_tokens=given.get("count_tokens"),
             max_body_bytes=self.options.max_body_bytes,
         )
-        closing = [self._closing_store] if self.state.store is not None else []
-        self._runtime = Runtime(closing if self._wraps else [self._closing_upstream, *closing])
+        self._runtime = Runtime(self._resources_to_close())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
@@ -87,8 +86,7 @@ class Component:
             return
         prefix, path = split_root(scope)
         target = self._targets.find(path) if kind == "http" else None
-        if not self._wraps or self.state.store is not None:
-            await self._runtime.start()
+        await self._runtime.start()
         if target is None and kind == "http" and self._resources.serves(path):
             await self._resources(scope, receive, send)
             return
@@ -156,6 +154,12 @@ class Component:
         if self._wraps or self._targets.upstream_path is None:
             return scope, prefix
         return self._targets.rebased(scope, prefix, path), ""
+
+    def _resources_to_close(self) -> list[Resource]:
+        """What is closed at the end: a wrapped app is the host's affair, and memory needs no closing."""
+        upstream = [] if self._wraps else [self._closing_upstream]
+        kept_elsewhere = not isinstance(self.state.store, MemoryStore | None)
+        return [*upstream, self._closing_store] if kept_elsewhere else upstream
 
     @asynccontextmanager
     async def _closing_upstream(self) -> AsyncIterator[None]:

@@ -22,6 +22,9 @@ from responses_asgi.stores.records import Record
 from responses_asgi.stores.redis import RedisStore
 from tests.loopback import until
 from tests.redis_server import RedisServer, free_port, redis_server
+from tests.store_rules import RecordRules, Subject
+
+STORE_TTL = 2.0
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +75,24 @@ async def refusal(store: RedisStore) -> StoreError:
     assert reading.value.message == writing.value.message
     assert writing.value.__cause__ is not None
     return writing.value
+
+
+class TestRules(RecordRules):
+    @pytest.fixture
+    async def subject(self, server: RedisServer, plain: redis.Redis) -> AsyncIterator[Subject]:
+        def another() -> RedisStore:
+            return RedisStore(server.url, ttl=STORE_TTL, timeout=20)
+
+        store = another()
+        yield Subject(
+            store=store,
+            wait=asyncio.sleep,
+            second=0.4,
+            store_ttl=STORE_TTL,
+            again=another,
+            largest=20_000_000,
+        )
+        await store.aclose()
 
 
 class TestKeys:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -52,8 +52,8 @@ class Connections:
         if timeout <= 0:
             raise ConfigurationError(f"timeout={timeout!r}: seconds, more than 0")
         self._timeout = timeout
-        self._given = client
-        self._open: dict[asyncio.AbstractEventLoop, Client] = {}
+        self._given = _Opened(client) if client is not None else None
+        self._open: dict[asyncio.AbstractEventLoop, _Opened] = {}
         self._away = False
         self._told: dict[str, float] = {}
         self._place = "Redis"
@@ -70,17 +70,19 @@ class Connections:
         return await self._ask(lambda client: _evaluate(client, script, keys, values))
 
     async def aclose(self) -> None:
-        """Close the connections of the running loop. A client that was given stays open."""
-        client = self._open.pop(asyncio.get_running_loop(), None)
-        if client is not None:
-            await client.aclose()
+        """Close the connections of the running loop, after what was asked over them. A client that was given
+        stays open."""
+        opened = self._open.pop(asyncio.get_running_loop(), None)
+        if opened is not None:
+            await opened.quiet.wait()
+            await opened.client.aclose()
 
-    async def _ask(self, question: Callable[[Client], Any]) -> Any:
+    async def _ask(self, question: Callable[[Client], Awaitable[Any]]) -> Any:
         from redis.exceptions import RedisClusterException, RedisError
 
         try:
             async with asyncio.timeout(self._timeout):
-                answer = await question(self._client())
+                answer = await self._opened().asked(question)
         except (RedisError, RedisClusterException, OSError) as error:
             raise self._failed(error) from error
         if self._away:
@@ -88,16 +90,16 @@ class Connections:
             logger.warning("%s answers again", self._place)
         return answer
 
-    def _client(self) -> Client:
+    def _opened(self) -> _Opened:
         if self._given is not None:
             return self._given
         loop = asyncio.get_running_loop()
-        client = self._open.get(loop)
-        if client is None:
+        opened = self._open.get(loop)
+        if opened is None:
             for ended in [other for other in self._open if other.is_closed()]:
                 del self._open[ended]
-            client = self._open[loop] = self._make()
-        return client
+            opened = self._open[loop] = _Opened(self._make())
+        return opened
 
     def _failed(self, error: Exception) -> StoreError:
         from redis.exceptions import ResponseError
@@ -110,6 +112,26 @@ class Connections:
         level = logging.DEBUG if recent else logging.WARNING
         logger.log(level, "%s: %s (%s: %s)", self._place, sentence, type(error).__name__, error)
         return StoreError(sentence)
+
+
+class _Opened:
+    """A client, and whether anything is being asked over it."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.quiet = asyncio.Event()
+        self.quiet.set()
+        self._asking = 0
+
+    async def asked(self, question: Callable[[Client], Awaitable[Any]]) -> Any:
+        self._asking += 1
+        self.quiet.clear()
+        try:
+            return await question(self.client)
+        finally:
+            self._asking -= 1
+            if not self._asking:
+                self.quiet.set()
 
 
 async def _execute(client: Client, *parts: Any) -> Any:

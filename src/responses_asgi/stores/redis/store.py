@@ -21,6 +21,9 @@ __all__ = ["RedisStore"]
 MAX_TTL = 100 * 365 * 24 * 3600.0
 """Seconds. Redis counts in milliseconds and its scripts in doubles: a longer ttl is this."""
 
+MAX_LIMIT = 1_000_000
+"""The most records of one answer: a larger number would not reach Redis as a whole number."""
+
 
 class RedisStore:
     """Keeps records in Redis (6.2 or newer) or Valkey, for any number of processes and machines.
@@ -132,7 +135,8 @@ class RedisStore:
         listed = space.index if parent is None else space.parents + mark
         behind = "" if after is None else str(after)
         order = "1" if descending else ""
-        found = await self._redis.run(LIST, [listed], space.records, mark, behind, limit, order)
+        most = min(limit, MAX_LIMIT)
+        found = await self._redis.run(LIST, [listed], space.records, mark, behind, most, order)
         return [record for each in found if (record := _record(kind, owner, each)) is not None]
 
     async def aclose(self) -> None:

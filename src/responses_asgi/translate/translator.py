@@ -7,7 +7,7 @@ There is one for each pair of APIs, named client first: `responses_to_chat`, `ch
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from responses_asgi.errors import APIError
 from responses_asgi.loss import Losses
@@ -15,7 +15,17 @@ from responses_asgi.translate.response_writer import NewId
 from responses_asgi.types.events import Dialect, Event
 from responses_asgi.types.json import JSON
 
-__all__ = ["Dialect", "NewId", "Translator"]
+__all__ = ["Dialect", "History", "NewId", "Translator"]
+
+
+class History(NamedTuple):
+    """What was before a request, in the state of this service."""
+
+    items: Sequence[JSON] = ()
+    """The items that come before the request's own input."""
+
+    echo: JSON = {}
+    """Fields of the response that tell of it in every snapshot: previous_response_id, conversation, store."""
 
 
 class Translator(Protocol):

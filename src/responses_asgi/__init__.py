@@ -25,13 +25,20 @@ if TYPE_CHECKING:
         InvalidRequestError,
         MissingExtraError,
         ResponsesASGIError,
+        StoreError,
         UpstreamError,
+        VersionConflictError,
     )
     from responses_asgi.loss import Loss, Losses
     from responses_asgi.middleware.chat import ChatCompletionsMiddleware
     from responses_asgi.middleware.responses import ResponsesMiddleware
     from responses_asgi.profiles import PROFILES, Profile
     from responses_asgi.sdk import client, sync_client
+    from responses_asgi.stores.memory import MemoryStore
+    from responses_asgi.stores.records import Record, Records
+    from responses_asgi.stores.redis import RedisStore
+    from responses_asgi.stores.sqlite import SQLiteStore
+    from responses_asgi.stores.url import store_from_url
     from responses_asgi.translate.chat_to_responses import ChatToResponses
     from responses_asgi.translate.responses_to_chat import ResponsesToChat
     from responses_asgi.translate.snapshot import fold
@@ -63,18 +70,25 @@ __all__ = [
     "InvalidRequestError",
     "Loss",
     "Losses",
+    "MemoryStore",
     "MissingExtraError",
     "Profile",
     "Reasoning",
+    "Record",
+    "Records",
+    "RedisStore",
     "Refusal",
     "ResponsesASGIError",
     "ResponsesMiddleware",
     "ResponsesRequest",
     "ResponsesToChat",
+    "SQLiteStore",
+    "StoreError",
     "ToolCall",
     "Upstream",
     "UpstreamError",
     "Usage",
+    "VersionConflictError",
     "__version__",
     "chat_request_to_responses",
     "chat_stream_to_responses",
@@ -84,6 +98,7 @@ __all__ = [
     "response_to_completion",
     "responses_request_to_chat",
     "responses_stream_to_chat",
+    "store_from_url",
     "sync_client",
 ]
 
@@ -107,13 +122,20 @@ _MODULES = {
         "InvalidRequestError",
         "MissingExtraError",
         "ResponsesASGIError",
+        "StoreError",
         "UpstreamError",
+        "VersionConflictError",
     ),
     "loss": ("Loss", "Losses"),
     "middleware.chat": ("ChatCompletionsMiddleware",),
     "middleware.responses": ("ResponsesMiddleware",),
     "profiles": ("PROFILES", "Profile"),
     "sdk": ("client", "sync_client"),
+    "stores.memory": ("MemoryStore",),
+    "stores.records": ("Record", "Records"),
+    "stores.redis": ("RedisStore",),
+    "stores.sqlite": ("SQLiteStore",),
+    "stores.url": ("store_from_url",),
     "translate.chat_to_responses": ("ChatToResponses",),
     "translate.responses_to_chat": ("ResponsesToChat",),
     "translate.snapshot": ("fold",),

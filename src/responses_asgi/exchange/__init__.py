@@ -15,19 +15,19 @@
 
 from __future__ import annotations
 
-from responses_asgi.exchange.ask import Ask, ask_once
+from responses_asgi.exchange.ask import ask_app, ask_once
 from responses_asgi.exchange.options import Options
 from responses_asgi.exchange.routes import Choose, Note, Route, Service
 from responses_asgi.exchange.run import run_exchange
 from responses_asgi.exchange.untouched import pass_untouched
 
 __all__ = [
-    "Ask",
     "Choose",
     "Note",
     "Options",
     "Route",
     "Service",
+    "ask_app",
     "ask_once",
     "pass_untouched",
     "run_exchange",

@@ -1,1 +1,14 @@
-"""What was said before: chains of stored responses, conversations, and what clients carry."""
+"""What is kept between requests, and how a turn finds what came before it.
+
+- `state`, `turn`: `State.begin` makes a `Turn` of a request, `Turn.keep` keeps the answer.
+- `responses`, `conversations`, `completions`: what is kept; `items`, `pages`: what lists of it show.
+- `requests`, `chain`, `expand`, `begin`: a request that refers to earlier turns is made to stand alone.
+- `sealed`: what clients carry; `misses`: what they are told about ids that lead nowhere.
+"""
+
+from __future__ import annotations
+
+from responses_asgi.history.state import State
+from responses_asgi.history.turn import Turn
+
+__all__ = ["State", "Turn"]

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from responses_asgi.auth import Guard
 from responses_asgi.errors import APIError, ConfigurationError
-from responses_asgi.exchange import Options, Route, Service, ask_once, pass_untouched, run_exchange
+from responses_asgi.exchange import Options, Route, Service, ask_app, ask_once, pass_untouched, run_exchange
 from responses_asgi.exchange.attempt import is_edited
 from responses_asgi.lifespan import LifespanRelay, Resource, Runtime
 from responses_asgi.middleware.settings import OPTIONS, STATE, Settings, make_state
@@ -70,12 +70,14 @@ class Component:
         self._service = self._make_service(translates_chat=self.client == "chat" != spoken)
         self._resources = Resources(
             self.state,
-            apis=frozenset({self.client}),
-            bases=self._targets.bases,
             ask=self._ask,
             guard=self._guard,
+            bases=self._targets.bases,
+            apis=frozenset({self.client}),
+            options=self.options,
             count_tokens=given.get("count_tokens"),
-            max_body_bytes=self.options.max_body_bytes,
+            ask_tokens=self._ask_tokens if self.client == spoken == "responses" else None,
+            stateless=self.client == "responses" != spoken,
         )
         self._runtime = Runtime(self._resources_to_close())
 
@@ -87,7 +89,7 @@ class Component:
         prefix, path = split_root(scope)
         target = self._targets.find(path) if kind == "http" else None
         await self._runtime.start()
-        if target is None and kind == "http" and self._resources.serves(path):
+        if kind == "http" and self._resources.serves(path, scope["method"]):
             await self._resources(scope, receive, send)
             return
         scope, prefix = self._placed(scope, prefix, path)
@@ -104,7 +106,7 @@ class Component:
         if scope["type"] != "http":
             return False
         path = split_root(scope)[1]
-        return self._targets.find(path) is not None or self._resources.serves(path)
+        return self._targets.find(path) is not None or self._resources.serves(path, scope["method"])
 
     @asynccontextmanager
     async def lifespan(self, app: object = None) -> AsyncIterator[None]:
@@ -141,13 +143,25 @@ class Component:
 
     async def _ask(self, scope: Scope, body: JSON) -> JSON:
         """A response for ourselves, asked for as the client of this scope would."""
+        scope, route = self._route_beside(scope)
+        return await ask_once(scope, body, choose=lambda body: (route,), service=self._service)
+
+    async def _ask_tokens(self, scope: Scope, body: JSON) -> JSON:
+        """What a Responses upstream itself says about the tokens of a request."""
+        scope, route = self._route_beside(scope)
+        named = {"model": self.upstream.model} if self.upstream.model else {}
+        return await ask_app(
+            self.upstream.app, {**scope, "path": route.path + "/input_tokens"}, {**body, **named}
+        )
+
+    def _route_beside(self, scope: Scope) -> tuple[Scope, Route]:
+        """The way to the upstream's endpoint from a path that lies beside the client's own."""
         prefix, path = split_root(scope)
         base = max((base for base in self._targets.bases if path.startswith(base)), key=len)
         scope, prefix = self._placed(scope, prefix, path)
         target = self._targets.find(base + ENDPOINTS[self.client])
         assert target is not None
-        route = Route(self.upstream, prefix + target.path)
-        return await ask_once(scope, body, choose=lambda body: (route,), service=self._service)
+        return scope, Route(self.upstream, prefix + target.path)
 
     def _placed(self, scope: Scope, prefix: str, path: str) -> tuple[Scope, str]:
         """The scope and the mount point in it, for an app that may have paths of its own."""

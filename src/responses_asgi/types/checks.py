@@ -18,6 +18,7 @@ from responses_asgi.errors import InvalidRequestError
 from responses_asgi.types.json import JSON, dumps
 
 __all__ = [
+    "Metadata",
     "Models",
     "Name",
     "Objects",
@@ -74,6 +75,7 @@ Name = Annotated[str, Field(min_length=1)]
 Objects = list[JSON]
 _MetadataText = Annotated[str, Field(max_length=MAX_METADATA_VALUE)]
 _MetadataKey = Annotated[str, Field(max_length=MAX_METADATA_KEY)]
+Metadata = Annotated[dict[_MetadataKey, _MetadataText], Field(max_length=MAX_METADATA_PAIRS)]
 
 
 class SharedFields(Open):
@@ -88,7 +90,7 @@ class SharedFields(Open):
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=MAX_TOP_LOGPROBS)] | None = None
-    metadata: Annotated[dict[_MetadataKey, _MetadataText], Field(max_length=MAX_METADATA_PAIRS)] | None = None
+    metadata: Metadata | None = None
     stream: bool | None = None
     store: bool | None = None
     service_tier: str | None = None
@@ -157,7 +159,9 @@ def _mistake(details: ErrorDetails, path: str) -> InvalidRequestError:
     where = path
     for step in details["loc"]:
         if step != "[key]":
-            where += f"[{step}]" if isinstance(step, int) else f".{step}" if where else step
+            # Keys that clients make up can be of any length.
+            name = step if isinstance(step, int) or len(step) <= MAX_SHOWN else f"{step[:MAX_SHOWN]}..."
+            where += f"[{name}]" if isinstance(step, int) else f".{name}" if where else str(name)
     if details["type"] == "missing":
         return missing(where)
     code = "invalid_type" if details["type"].endswith(("_type", "_list", "_object")) else "invalid_value"

@@ -30,7 +30,7 @@ from responses_asgi.types.checks import (
 )
 from responses_asgi.types.json import JSON
 
-__all__ = ["validate_request"]
+__all__ = ["check_item", "validate_request"]
 
 
 class _Reasoning(Open):
@@ -180,7 +180,7 @@ def validate_request(body: object, *, model_required: bool = True) -> JSON:
         raise missing("input")
     if isinstance(given, list):
         for i, item in enumerate(given):
-            _check_item(item, f"input[{i}]")
+            check_item(item, f"input[{i}]")
     check_typed(checked.get("tools"), "tools", TOOL_MODELS)
     _check_choice(checked.get("tool_choice"))
     format = (checked.get("text") or {}).get("format")
@@ -198,7 +198,8 @@ def _check_state(body: JSON) -> None:
         )
 
 
-def _check_item(item: object, path: str) -> None:
+def check_item(item: object, path: str) -> None:
+    """Check one input item; raises InvalidRequestError with a path that begins with `path`."""
     if not isinstance(item, dict):
         raise wrong(path, "Input should be an object", item)
     kind = item.get("type")

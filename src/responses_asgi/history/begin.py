@@ -1,0 +1,157 @@
+"""How a turn begins: what the request refers to is found, and its body is made one without state.
+
+| client, upstream | the upstream's request |
+| --- | --- |
+| any, Chat | the history, then the request's own input; no `store` |
+| any, Responses | the same with `store: false`, and reasoning asked for in a form that can be sent again |
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from responses_asgi.errors import InvalidRequestError
+from responses_asgi.history.expand import before, new_messages, resolved
+from responses_asgi.history.items import Entry, input_entries
+from responses_asgi.history.requests import STATE_FIELDS, without
+from responses_asgi.history.sealed import open_items
+from responses_asgi.history.turn import Keeping, Turn
+from responses_asgi.loss import Losses
+from responses_asgi.profiles import Profile
+from responses_asgi.seal import Seals
+from responses_asgi.translate.reasoning import ENCRYPTED_INCLUDE, open_thought, reasoning_text
+from responses_asgi.translate.translator import History
+from responses_asgi.types.json import JSON
+from responses_asgi.upstreams.upstream import WireAPI
+
+__all__ = ["begin_chat", "begin_responses", "open_input"]
+
+
+async def begin_responses(
+    body: JSON,
+    owner: str,
+    keeping: Keeping,
+    *,
+    seals: Seals | None,
+    spoken: WireAPI,
+    profile: Profile | None,
+    max_items: int,
+) -> Turn:
+    """The turn of a Responses request."""
+    losses = Losses()
+    asked = keeping.asked
+    if body.get("background") and spoken == "responses":
+        raise InvalidRequestError(
+            "'background' cannot be honoured: this service keeps the responses itself, and does not run them "
+            "in the background.",
+            param="background",
+            code="unsupported_parameter",
+        )
+    opened = open_input(body, owner, seals, losses)
+    given = input_entries(body.get("input"), keeping.new_id)
+    history = await before(keeping.kept, owner, asked, losses, max_items)
+    entries = await resolved(keeping.kept, owner, given, history, losses)
+    items = open_items((entry.item for entry in history), seals, owner, losses, _origin(keeping))
+    request = without(opened, STATE_FIELDS)
+    if entries != given:
+        open_found = partial(open_items, seals=seals, owner=owner, losses=losses)
+        request = {**request, "input": _resolved_input(opened["input"], given, entries, open_found)}
+    if spoken == "responses":
+        items = [_plain(item) for item in items]
+        request = _for_responses(request, profile)
+    return Turn(
+        request,
+        owner,
+        history=History(items, asked.echo()),
+        losses=losses,
+        keeping=keeping._replace(entries=entries),
+    )
+
+
+async def begin_chat(
+    body: JSON, owner: str, keeping: Keeping, *, seals: Seals | None, spoken: WireAPI, max_items: int
+) -> Turn:
+    """The turn of a Chat request; the history of a stateful one is given as Responses items."""
+    losses = Losses()
+    asked = keeping.asked
+    history = await before(keeping.kept, owner, asked, losses, max_items)
+    items = open_items((entry.item for entry in history), seals, owner, losses, _origin(keeping))
+    if spoken == "responses":
+        items = [_plain(item) for item in items]
+    request = without(body, STATE_FIELDS)
+    messages = body["messages"]
+    if history:
+        messages = new_messages(messages, history, losses)
+        request = {**request, "messages": messages}
+    if asked.keep and request.get("metadata") and spoken == "chat":
+        # OpenAI takes metadata only for what it stores itself.
+        losses.report("metadata", "emulated", "it is kept here, with the completion")
+        request = without(request, ("metadata",))
+    return Turn(
+        request,
+        owner,
+        history=History(items),
+        losses=losses,
+        keeping=keeping._replace(messages=messages),
+    )
+
+
+def open_input(body: JSON, owner: str, seals: Seals | None, losses: Losses) -> JSON:
+    """The body with the tokens of this service opened; itself when its input has none."""
+    given = body.get("input")
+    if not isinstance(given, list):
+        return body
+    opened = open_items(given, seals, owner, losses)
+    return {**body, "input": opened} if opened != given else body
+
+
+def _resolved_input(
+    opened: list[JSON],
+    given: list[Entry],
+    entries: list[Entry],
+    open_found: Callable[[list[JSON]], list[JSON]],
+) -> list[JSON]:
+    """The input with its references resolved: what was opened already, and what is found, opened now."""
+    known = {id(entry.item): item for entry, item in zip(given, opened, strict=True)}
+    return [known.get(id(entry.item)) or open_found([entry.item])[0] for entry in entries]
+
+
+def _origin(keeping: Keeping) -> str:
+    """The parameter that the history came from."""
+    return "conversation" if keeping.asked.previous is None else "previous_response_id"
+
+
+def _plain(item: JSON) -> JSON:
+    """Reasoning without a token of this package, which no Responses server can read, and with its text."""
+    if item.get("type") != "reasoning" or open_thought(item.get("encrypted_content")) is None:
+        return item
+    rest = {name: value for name, value in item.items() if name != "encrypted_content"}
+    text = reasoning_text(item)
+    said = rest.get("content") or rest.get("summary") or not text
+    return rest if said else {**rest, "content": [{"type": "reasoning_text", "text": text}]}
+
+
+def _for_responses(request: JSON, profile: Profile | None) -> JSON:
+    """The request as one that the upstream keeps nothing of, so that all of it is sent again next time."""
+    request = {**request, "store": False}
+    if isinstance(request.get("input"), list):
+        request["input"] = [_plain(item) for item in request["input"]]
+    include: list[Any] = list(request.get("include") or ())
+    if ENCRYPTED_INCLUDE not in include and _reasons(request, profile):
+        request["include"] = [*include, ENCRYPTED_INCLUDE]
+    return request
+
+
+def _reasons(request: JSON, profile: Profile | None) -> bool:
+    """Whether the model has reasoning to encrypt; OpenAI refuses to be asked for it otherwise."""
+    if profile is None:
+        return True
+    if profile.encrypted_reasoning is None:
+        return False
+    effort = (request.get("reasoning") or {}).get("effort")
+    return effort not in (None, "none") or bool(
+        re.search(profile.encrypted_reasoning, request.get("model") or "")
+    )

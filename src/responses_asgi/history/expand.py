@@ -1,0 +1,97 @@
+"""A request with what it refers to: earlier turns, a conversation, single items."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from responses_asgi.history.chain import MAX_ITEMS, Kept, replay, too_long
+from responses_asgi.history.items import Entry, replayed
+from responses_asgi.history.misses import keeps_nothing
+from responses_asgi.history.requests import StateRequest
+from responses_asgi.loss import Losses
+from responses_asgi.translate.messages import item_type
+from responses_asgi.types.json import JSON
+
+__all__ = ["before", "new_messages", "refuse_references", "resolved"]
+
+_SAID_ALREADY = "it stands in the conversation already"
+
+
+async def before(
+    kept: Kept, owner: str, asked: StateRequest, losses: Losses, max_items: int = MAX_ITEMS
+) -> list[Entry]:
+    """What comes before the request's own input. Raises InvalidRequestError for ids that lead nowhere."""
+    if asked.previous is not None:
+        return await replay(kept, owner, asked.previous, losses=losses, max_items=max_items)
+    if asked.conversation is None:
+        return []
+    entries = await kept.conversations.entries(owner, asked.conversation)
+    if len(entries) > max_items:
+        raise too_long("conversation", max_items)
+    return replayed(entries)
+
+
+async def resolved(
+    kept: Kept, owner: str, entries: Sequence[Entry], history: Sequence[Entry], losses: Losses
+) -> list[Entry]:
+    """The request's input with the items that it refers to in their places.
+
+    A reference to what stands in the request or in its history already adds nothing, and is reported.
+    Raises InvalidRequestError, param `input[i].id`, for one that leads nowhere.
+    """
+    said = {entry.id for entry in history}
+    said |= {entry.id for entry in entries if not _is_reference(entry)}
+    found: list[Entry] = []
+    for i, entry in enumerate(entries):
+        if not _is_reference(entry):
+            found.append(entry)
+        elif entry.id in said:
+            losses.report(f"input[{i}]", "emulated", _SAID_ALREADY)
+        else:
+            said.add(entry.id)
+            found.append(await _find(kept, owner, entry.id, f"input[{i}].id"))
+    return found
+
+
+def refuse_references(given: Any) -> None:
+    """Refuse references to items where nothing is kept."""
+    if isinstance(given, list):
+        for i, item in enumerate(given):
+            if item_type(item) == "item_reference":
+                raise keeps_nothing(f"input[{i}].id")
+
+
+def new_messages(messages: Sequence[JSON], history: Sequence[Entry], losses: Losses) -> list[JSON]:
+    """The messages without the instructions that stand in the history already: Chat clients send theirs with
+    every request, and many servers take none but at the beginning."""
+    said = {
+        (entry.item.get("role"), _text(entry.item.get("content")))
+        for entry in history
+        if item_type(entry.item) == "message"
+    }
+    kept = []
+    for i, message in enumerate(messages):
+        role = message.get("role")
+        if role in ("system", "developer") and (role, _text(message.get("content"))) in said:
+            losses.report(f"messages[{i}]", "emulated", _SAID_ALREADY)
+        else:
+            kept.append(message)
+    return kept
+
+
+def _is_reference(entry: Entry) -> bool:
+    return item_type(entry.item) == "item_reference"
+
+
+async def _find(kept: Kept, owner: str, id: str, param: str) -> Entry:
+    found = await kept.responses.find_item(owner, id) or await kept.conversations.find_item(owner, id)
+    if found is None:
+        raise kept.misses.error("item", id, status=400, param=param)
+    return Entry(id, found.item)
+
+
+def _text(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    return "\n".join(str(part.get("text")) for part in content or ())

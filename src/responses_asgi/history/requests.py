@@ -1,0 +1,79 @@
+"""What a request asks of the state, and its body without that.
+
+| client | kept unless it says otherwise | continued by |
+| --- | --- | --- |
+| Responses | yes | `previous_response_id`, `conversation`, `item_reference` |
+| Chat | no, but a turn that continues another one is | the same two as extra fields of its body |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from responses_asgi.errors import InvalidRequestError
+from responses_asgi.types.checks import wrong
+from responses_asgi.types.json import JSON
+from responses_asgi.upstreams.upstream import WireAPI
+
+__all__ = ["STATE_FIELDS", "StateRequest", "state_request", "without"]
+
+STATE_FIELDS = ("store", "previous_response_id", "conversation")
+
+
+class StateRequest(NamedTuple):
+    """`keep`: whether the answer is to be kept by its id; the others: what it continues, by id."""
+
+    keep: bool
+    previous: str | None
+    conversation: str | None
+
+    def echo(self) -> JSON:
+        """What a response tells of it."""
+        echo: JSON = {"store": self.keep}
+        if self.previous is not None:
+            echo["previous_response_id"] = self.previous
+        if self.conversation is not None:
+            echo["conversation"] = {"id": self.conversation}
+        return echo
+
+
+def state_request(body: JSON, client: WireAPI) -> StateRequest:
+    """Read the fields of a validated body; Chat validation does not know them.
+
+    Raises InvalidRequestError for values of other types, and for two histories at once.
+
+    >>> state_request({"conversation": {"id": "conv_1"}}, "responses")
+    StateRequest(keep=True, previous=None, conversation='conv_1')
+    """
+    previous = body.get("previous_response_id") or None
+    if previous is not None and not isinstance(previous, str):
+        raise wrong("previous_response_id", "Input should be a valid string", previous)
+    conversation = _conversation(body.get("conversation") or None)
+    if previous is not None and conversation is not None:
+        raise InvalidRequestError(
+            "'previous_response_id' and 'conversation' exclude each other; send one of them.",
+            param="previous_response_id",
+            code="mutually_exclusive_parameters",
+        )
+    store = body.get("store")
+    keep = (client == "responses" or previous is not None) if store is None else bool(store)
+    return StateRequest(keep, previous, conversation)
+
+
+def without(body: JSON, names: Mapping[str, Any] | tuple[str, ...]) -> JSON:
+    """The body without these fields; itself when it has none of them."""
+    if not any(name in body for name in names):
+        return body
+    return {name: value for name, value in body.items() if name not in names}
+
+
+def _conversation(given: object) -> str | None:
+    if given is None or isinstance(given, str):
+        return given
+    if not isinstance(given, dict):
+        raise wrong("conversation", "Input should be a string or an object", given)
+    id = given.get("id")
+    if not isinstance(id, str) or not id:
+        raise wrong("conversation.id", "Input should be a valid string", id)
+    return id

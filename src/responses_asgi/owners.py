@@ -1,0 +1,106 @@
+"""Whose request it is. State is kept by owner, and nobody is shown another owner's."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+from responses_asgi.types.asgi import Scope
+from responses_asgi.upstreams.context import extension
+
+__all__ = ["Owners", "Principal"]
+
+Principal: TypeAlias = Callable[[Scope], "str | Awaitable[str | None] | None"]
+"""`(scope) -> whose request it is`, sync or async; None: nobody's."""
+
+_CREDENTIALS = frozenset({b"authorization", b"api-key", b"x-api-key"})
+
+# Schemes of `Authorization` that say nothing without what follows them.
+_SCHEMES = frozenset({b"basic", b"bearer", b"digest", b"negotiate", b"token"})
+
+# Where users say who they are: Django's primary key, Starlette's identity, Starlette's name.
+_IDENTITIES = ("pk", "identity", "display_name")
+
+
+class Owners:
+    """Tells the owner of a request: 64 hexadecimal characters, or "" for a request without a credential.
+
+    `principal` decides alone if it is given. Otherwise the first of these that is there: the id of an issued
+    key, which a component around this one left in the scope; an authenticated `scope["user"]` of Starlette or
+    Django; the headers Authorization, api-key and x-api-key. Never a cookie, which a browser sends for
+    anybody's page. A token that is exchanged for a new one is another owner; `principal` can tell better.
+
+    `secret` keys the hash (HMAC-SHA256), so that nobody can find a weak token by the owners in a store.
+    Processes that share a store need the same one; without it the hash is a plain SHA-256.
+
+    >>> import asyncio
+    >>> owners = Owners(lambda scope: "alice")
+    >>> len(asyncio.run(owners.of({"type": "http", "headers": []})))
+    64
+    """
+
+    def __init__(self, principal: Principal | None = None, secret: bytes | str | None = None) -> None:
+        self._principal = principal
+        self._secret = secret.encode() if isinstance(secret, str) else secret
+
+    @property
+    def decided(self) -> bool:
+        """Whether `principal` decides who is let in."""
+        return self._principal is not None
+
+    async def of(self, scope: Scope) -> str:
+        """The owner of the request with this scope. Raises what `principal` raises."""
+        if self._principal is not None:
+            said: Any = self._principal(scope)
+            if inspect.isawaitable(said):
+                said = await said
+            return self._hash(b"principal", str(said)) if said not in (None, "") else ""
+        issued = issued_to(scope)
+        if issued is not None:
+            return self._hash(b"key", issued)
+        user = _user(scope.get("user"))
+        return self._hash(b"user", *user) if user else self._of_headers(scope)
+
+    def _of_headers(self, scope: Scope) -> str:
+        found = sorted(
+            (name.lower(), value.strip())
+            for name, value in scope.get("headers") or ()
+            if name.lower() in _CREDENTIALS and _says_something(value)
+        )
+        return self._hash(b"headers", *(part for header in found for part in header)) if found else ""
+
+    def _hash(self, kind: bytes, *parts: str | bytes) -> str:
+        """No two kinds and lists of parts give the same: every part is preceded by its length."""
+        encoded = [part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part for part in parts]
+        told = b"".join(b"%d:%b" % (len(part), part) for part in (kind, *encoded))
+        if self._secret is None:
+            return hashlib.sha256(told).hexdigest()
+        return hmac.new(self._secret, told, hashlib.sha256).hexdigest()
+
+
+def issued_to(scope: Scope) -> str | None:
+    """The principal that a component around this one has found, by a key that it issued."""
+    principal = extension(scope).get("principal")
+    return principal if isinstance(principal, str) and principal else None
+
+
+def _user(user: object) -> tuple[str, str] | None:
+    """The kind of an authenticated user and what tells it from others; None for anybody else."""
+    if getattr(user, "is_authenticated", False) is not True:
+        return None
+    for name in _IDENTITIES:
+        try:
+            identity = getattr(user, name, None)
+        except NotImplementedError:
+            # How Starlette's users say that they have none.
+            continue
+        if identity not in (None, ""):
+            return type(user).__qualname__, f"{name}:{identity}"
+    return None
+
+
+def _says_something(value: bytes) -> bool:
+    return value.strip().lower() not in {b"", *_SCHEMES}

@@ -1,0 +1,88 @@
+"""`/responses/{id}` and below: stored responses, and what is asked about a request without an answer.
+
+Source: https://platform.openai.com/docs/api-reference/responses
+"""
+
+from __future__ import annotations
+
+from responses_asgi.errors import InvalidRequestError
+from responses_asgi.history.responses import StoredResponse
+from responses_asgi.loss import Losses
+from responses_asgi.resources.call import Call, Method
+from responses_asgi.resources.compact import compact
+from responses_asgi.resources.input_tokens import count_input_tokens
+from responses_asgi.resources.replay import replay
+from responses_asgi.types.checks import Open
+
+__all__ = ["ROUTES"]
+
+# Statuses of a response that is not there yet.
+_WAITING = frozenset({"queued", "in_progress"})
+
+
+async def _retrieve(call: Call) -> None:
+    """`include` asks for nothing more: a response is kept with all that it was made with."""
+    starting_after = call.params.integer("starting_after")
+    stream = call.params.boolean("stream")
+    if starting_after is not None and not stream:
+        raise InvalidRequestError(
+            "'starting_after' is the place in a stream; send it together with stream=true.",
+            param="starting_after",
+            code="invalid_value",
+        )
+    response = (await _stored(call)).response
+    if stream:
+        await replay(call, response, starting_after=starting_after)
+    else:
+        await call.answer(response)
+
+
+async def _delete(call: Call) -> None:
+    id = call.ids["response_id"]
+    if not await call.kept.responses.delete(call.owner, id):
+        raise call.kept.misses.error("response", id)
+    await call.answer({"id": id, "object": "response", "deleted": True})
+
+
+async def _cancel(call: Call) -> None:
+    """A response that has ended is given as it is, however often it is cancelled."""
+    response = (await _stored(call)).response
+    if not response.get("background") or response.get("status") in _WAITING:
+        raise InvalidRequestError(
+            "Only a response that was created with background=true can be cancelled; close the connection to "
+            "cancel this one while it is made.",
+            param="response_id",
+        )
+    await call.answer(response)
+
+
+async def _input_items(call: Call) -> None:
+    query = call.params.page("desc")
+    await call.answer((await _stored(call)).input_items(query).body())
+
+
+async def _compact(call: Call) -> None:
+    losses = Losses()
+    body = await call.body(Open)
+    document = await compact(
+        body, call.scope, call.owner, state=call.state, ask=call.services.ask, losses=losses
+    )
+    await call.answer(document, losses)
+
+
+async def _stored(call: Call) -> StoredResponse:
+    id = call.ids["response_id"]
+    stored = await call.kept.responses.load(call.owner, id)
+    if stored is None:
+        raise call.kept.misses.error("response", id)
+    return stored
+
+
+ROUTES: dict[str, dict[str, Method]] = {
+    "/responses/input_tokens": {"POST": Method("read", count_input_tokens)},
+    "/responses/compact": {"POST": Method("read", _compact)},
+    "/responses/{response_id}": {"GET": Method("read", _retrieve), "DELETE": Method("read", _delete)},
+    "/responses/{response_id}/cancel": {"POST": Method("read", _cancel)},
+    "/responses/{response_id}/input_items": {"GET": Method("read", _input_items)},
+}
+"""Path below the base -> HTTP method -> what is done. The first path that fits is taken."""

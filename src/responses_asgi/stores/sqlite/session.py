@@ -1,0 +1,133 @@
+"""What a worker's thread does: jobs and chores over its connection, which it opens anew after a failure."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+from responses_asgi.errors import StoreError
+from responses_asgi.stores.sqlite.database import Database
+
+__all__ = ["Job", "Session"]
+
+Outcome: TypeAlias = tuple[Any, Exception | None]
+
+
+class Job(NamedTuple):
+    """Work for the connection's thread, and who waits for its outcome where."""
+
+    work: Callable[[sqlite3.Connection], Any]
+    loop: asyncio.AbstractEventLoop
+    answer: asyncio.Future[Any]
+
+
+class Session:
+    """One thread's connection; `Worker` says what the parameters are."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        writes: bool,
+        chore: Callable[[sqlite3.Connection], bool] | None,
+        chore_seconds: float,
+    ) -> None:
+        self._database = database
+        self._writes = writes
+        self._chore = chore
+        self._chore_seconds = chore_seconds
+        self._chore_due = 0.0
+        self._connection: sqlite3.Connection | None = None
+        self._identity: tuple[int, int] | None = None
+
+    def seconds_to_chore(self) -> float | None:
+        """How long the thread may wait for jobs; None: for ever."""
+        return None if self._chore is None else max(self._chore_due - time.monotonic(), 0.0)
+
+    def do(self, jobs: Sequence[Job]) -> None:
+        """Do the jobs and answer them, then the chore if it is due."""
+        if jobs:
+            _answer(jobs, self._outcomes(jobs))
+        if self._chore is not None and time.monotonic() >= self._chore_due:
+            wants_more = self._do_chore(self._chore)
+            self._chore_due = time.monotonic() + (0.0 if wants_more else self._chore_seconds)
+
+    def close(self) -> None:
+        """Close the connection; a transaction that is open is rolled back."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                connection.close()
+
+    def _outcomes(self, jobs: Sequence[Job]) -> list[Outcome]:
+        try:
+            connection = self._connected()
+            if self._writes:
+                connection.execute("BEGIN IMMEDIATE")
+        except Exception as error:
+            return [self._failed(error) for _ in jobs]
+        try:
+            outcomes = [_attempt(job, connection) for job in jobs]
+            if self._writes:
+                connection.execute("COMMIT")
+        except Exception as error:
+            failed = self._failed(error)
+        else:
+            self._database.note_success()
+            return outcomes
+        # Nothing was written. With others in the transaction, each has its own try: only one is at fault.
+        return [failed] if len(jobs) == 1 else [self._outcomes([job])[0] for job in jobs]
+
+    def _connected(self) -> sqlite3.Connection:
+        """The connection; a new one when there is none, or another file is in the place of the one it has."""
+        if self._connection is not None and self._database.identity() != self._identity:
+            self.close()
+        if self._connection is None:
+            self._connection = self._database.open()
+            self._identity = self._database.identity()
+        return self._connection
+
+    def _failed(self, error: Exception) -> Outcome:
+        self.close()
+        return None, self._database.failure(error)
+
+    def _do_chore(self, chore: Callable[[sqlite3.Connection], bool]) -> bool:
+        if self._connection is None:
+            return False
+        try:
+            return chore(self._connected())
+        except Exception as error:
+            self._failed(error)
+            return False
+
+
+def _attempt(job: Job, connection: sqlite3.Connection) -> Outcome:
+    """A StoreError is the job's own affair; anything else is raised."""
+    try:
+        return job.work(connection), None
+    except StoreError as error:
+        return None, error
+
+
+def _answer(jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> None:
+    """Wake each loop once. A loop that is closed waits for nothing any more."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Outcome]]] = {}
+    for job, outcome in zip(jobs, outcomes, strict=True):
+        by_loop.setdefault(job.loop, []).append((job.answer, outcome))
+    for loop, answers in by_loop.items():
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(_settle, answers)
+
+
+def _settle(answers: Sequence[tuple[asyncio.Future[Any], Outcome]]) -> None:
+    for answer, (result, error) in answers:
+        if answer.done():
+            continue
+        if error is None:
+            answer.set_result(result)
+        else:
+            answer.set_exception(error)

@@ -1,0 +1,262 @@
+"""`POST /responses/compact`: what the model is asked, what is kept, and that the result can be sent back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from responses_asgi.errors import APIError, InvalidRequestError, UpstreamError
+from responses_asgi.history.sealed import SUMMARY_INTRO, open_items
+from responses_asgi.history.state import State
+from responses_asgi.loss import Losses
+from responses_asgi.owners import Owners
+from responses_asgi.resources.compact import SUMMARY_REQUEST, compact
+from responses_asgi.seal import Seals
+from responses_asgi.stores.memory import MemoryStore
+from responses_asgi.testing import FakeModel, Finish, Refusal, Usage
+from responses_asgi.transport import ASGITransport
+from responses_asgi.types.asgi import Scope
+from responses_asgi.types.json import JSON
+
+SCOPE: Scope = {"type": "http", "path": "/v1/responses/compact", "headers": []}
+IMAGE: JSON = {"type": "input_image", "image_url": "data:image/png;base64,AAAA", "detail": "low"}
+CONVERSATION: list[JSON] = [
+    {"role": "developer", "content": "Be brief."},
+    {"type": "message", "role": "user", "content": "Weather in Oslo?", "id": "msg_mine"},
+    {"type": "reasoning", "id": "rs_1", "summary": []},
+    {"type": "function_call", "call_id": "c1", "name": "weather", "arguments": '{"city":"Oslo"}'},
+    {"type": "function_call_output", "call_id": "c1", "output": "sun"},
+    {"role": "assistant", "content": [{"type": "output_text", "text": "Sunny."}]},
+    {"role": "user", "content": [{"type": "input_text", "text": "And this?"}, IMAGE]},
+]
+
+
+class Service:
+    """A service with a state, and a model behind it that is asked without more ado."""
+
+    def __init__(self, *turns: Any, seals: Seals | None = None, store: MemoryStore | None = None) -> None:
+        self.fake = FakeModel(turns or "They spoke of Oslo.")
+        self.state = State(store, owners=Owners(), seals=seals)
+        self.losses = Losses()
+        self.scopes: list[Scope] = []
+
+    async def ask(self, scope: Scope, body: JSON) -> JSON:
+        self.scopes.append(scope)
+        async with httpx.AsyncClient(transport=ASGITransport(self.fake), base_url="http://model") as client:
+            reply = await client.post("/v1/responses", json=body)
+        if reply.status_code >= 400:
+            raise APIError(reply.text, status=reply.status_code)
+        answer: JSON = reply.json()
+        return answer
+
+    async def compact(self, owner: str = "alice", **body: Any) -> JSON:
+        return await compact(
+            {"model": "m", **body}, SCOPE, owner, state=self.state, ask=self.ask, losses=self.losses
+        )
+
+    def open(self, output: list[JSON], owner: str = "alice") -> list[JSON]:
+        return open_items(output, self.state.seals, owner, self.losses)
+
+    @property
+    def lost(self) -> list[tuple[str, str]]:
+        return [(loss.path, loss.action) for loss in self.losses]
+
+    @property
+    def asked(self) -> JSON:
+        return self.fake.requests[-1].body
+
+
+def texts(items: list[JSON]) -> list[str]:
+    """The first text of every message."""
+    return [item["content"][0]["text"] for item in items if item.get("type") == "message"]
+
+
+async def test_messages_of_the_user_are_kept_and_the_rest_becomes_a_summary() -> None:
+    service = Service()
+    made = await service.compact(input=CONVERSATION)
+    assert made["object"] == "response.compaction"
+    assert made["id"].startswith("resp_")
+    assert isinstance(made["created_at"], int)
+    *kept, last = made["output"]
+    assert [item["role"] for item in kept] == ["developer", "user", "user"]
+    assert all(item["type"] == "message" and item["status"] == "completed" for item in kept)
+    assert texts(kept) == ["Be brief.", "Weather in Oslo?", "And this?"]
+    assert kept[2]["content"][1] == IMAGE
+    assert kept[1]["id"] == "msg_mine"
+    assert kept[0]["id"].startswith("msg_")
+    assert kept[0]["id"] != kept[2]["id"]
+    assert last.keys() == {"id", "type", "encrypted_content"}
+    assert last["type"] == "compaction"
+    assert last["id"].startswith("cmp_")
+    assert service.lost == []
+
+
+async def test_the_model_reads_the_conversation_and_is_asked_at_its_end() -> None:
+    service = Service()
+    await service.compact(input=CONVERSATION, instructions="You are a guide.")
+    request = service.fake.requests[-1]
+    assert service.scopes == [SCOPE]
+    assert service.asked["model"] == "m"
+    assert service.asked["instructions"] == "You are a guide."
+    assert service.asked["store"] is False
+    assert service.asked["tool_choice"] == "none"
+    assert service.asked["input"][:-1] == CONVERSATION
+    assert request.text == SUMMARY_REQUEST
+    assert request.turn == 2, "the call and the answer"
+
+
+async def test_what_holds_for_the_model_call_is_carried_and_the_rest_is_reported() -> None:
+    service = Service()
+    tools = [{"type": "function", "name": "weather", "parameters": {}, "strict": False}]
+    carried: JSON = {
+        "tools": tools,
+        "reasoning": {"effort": "low"},
+        "prompt_cache_key": "k",
+        "prompt_cache_options": {"mode": "auto"},
+        "service_tier": "auto",
+        "parallel_tool_calls": True,
+    }
+    left_out: JSON = {
+        "image": {"context_compression": "enabled"},
+        "stream": True,
+        "text": {},
+        "include": None,
+    }
+    await service.compact(input="Hi", **carried, **left_out)
+    assert carried.items() <= service.asked.items()
+    assert not left_out.keys() & service.asked.keys()
+    assert service.lost == [("image", "dropped"), ("stream", "dropped")]
+
+
+async def test_the_length_of_the_summary_is_limited_by_the_service_or_the_request() -> None:
+    service = Service()
+    body: JSON = {"model": "m", "input": "Hi"}
+    for given, expected in ((body, 500), ({**body, "max_output_tokens": 900}, 900)):
+        await compact(given, SCOPE, "", state=service.state, ask=service.ask, max_output_tokens=500)
+        assert service.asked["max_output_tokens"] == expected
+    await service.compact(input="Hi")
+    assert "max_output_tokens" not in service.asked
+
+
+@pytest.mark.parametrize("seals", [None, Seals(["a key of the service"])], ids=["readable", "sealed"])
+async def test_the_result_can_be_sent_back(seals: Seals | None) -> None:
+    service = Service(seals=seals)
+    made = await service.compact(input=CONVERSATION)
+    token = made["output"][-1]["encrypted_content"]
+    assert token.startswith("cs1." if seals is None else "sealed1.")
+    opened = service.open([*made["output"], {"role": "user", "content": "Go on."}])
+    assert texts(opened)[-1] == f"{SUMMARY_INTRO}\n\nThey spoke of Oslo."
+    assert [item["role"] for item in opened] == ["developer", "user", "user", "user", "user"]
+    if seals:
+        with pytest.raises(InvalidRequestError):
+            service.open(made["output"], owner="bob")
+
+
+async def test_a_summary_is_summarized_again() -> None:
+    service = Service("The first part.", "Both parts.", seals=Seals(["a key of the service"]))
+    first = await service.compact(input="Hi")
+    news = {"role": "user", "content": "News."}
+    second = await service.compact(input=[*first["output"], news])
+    assert texts(service.asked["input"])[:2] == ["Hi", f"{SUMMARY_INTRO}\n\nThe first part."]
+    assert [item["type"] for item in second["output"]] == ["message", "message", "compaction"]
+    assert texts(second["output"]) == ["Hi", "News."]
+    assert second["output"][0] == first["output"][0], "word for word, with its id"
+    assert texts(service.open(second["output"]))[-1] == f"{SUMMARY_INTRO}\n\nBoth parts."
+
+
+async def test_a_summary_that_cannot_be_read_any_longer_is_reported() -> None:
+    made = await Service(seals=Seals(["a key of the service"])).compact(input="Hi")
+    service = Service()
+    await service.compact(input=made["output"])
+    assert service.lost == [("input[1].encrypted_content", "dropped")]
+    assert "can no longer be read" in texts(service.asked["input"])[1]
+
+
+async def test_tools_that_came_as_an_item_stay() -> None:
+    tools = {"type": "additional_tools", "role": "developer", "id": "at_1", "tools": []}
+    service = Service()
+    made = await service.compact(input=[tools, {"role": "user", "content": "Hi"}])
+    assert made["output"][0] == tools
+
+
+async def test_usage_is_that_of_the_model() -> None:
+    made = await Service(["Short.", Usage(7, 3)]).compact(input="Hi")
+    assert made["usage"]["total_tokens"] == 10
+
+
+async def test_a_stored_chain_is_compacted_whole() -> None:
+    service = Service(store=MemoryStore())
+    previous: JSON = {}
+    for question in ("one", "two"):
+        body = {"model": "m", "input": question, **previous}
+        turn = await service.state.begin(body, "alice", client="responses", spoken="chat")
+        response_id = service.state.new_id("resp_")
+        said = {"type": "output_text", "text": f"Answer {question}.", "annotations": []}
+        item = {"type": "message", "id": f"msg_{question}", "role": "assistant", "content": [said]}
+        answer = {"id": response_id, "object": "response", "status": "completed", "output": [item]}
+        assert await turn.keep({**answer, "created_at": 1, "model": "m"})
+        previous = {"previous_response_id": response_id}
+    made = await service.compact(**previous, input=[])
+    assert texts(made["output"]) == ["one", "two"]
+    assert texts(service.asked["input"])[:4] == ["one", "Answer one.", "two", "Answer two."]
+    made = await service.compact(**previous, input="three")
+    assert texts(made["output"]) == ["one", "two", "three"]
+    with pytest.raises(InvalidRequestError) as caught:
+        await service.compact("bob", **previous)
+    assert (caught.value.code, caught.value.param) == ("previous_response_not_found", "previous_response_id")
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"model": None, "input": "Hi"}, "model"),
+        ({"model": "", "input": "Hi"}, "model"),
+        ({}, "input"),
+        ({"input": []}, "input"),
+        ({"instructions": "Be brief."}, "input"),
+    ],
+)
+async def test_what_is_missing_is_named(body: JSON, param: str) -> None:
+    service = Service()
+    with pytest.raises(InvalidRequestError) as caught:
+        await service.compact(**body)
+    assert (caught.value.status, caught.value.code) == (400, "missing_required_parameter")
+    assert caught.value.param == param
+    assert service.fake.requests == []
+
+
+async def test_a_mistake_in_the_input_is_named() -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        await Service().compact(input=[{"role": "king", "content": "Hi"}])
+    assert caught.value.param == "input[0].role"
+
+
+@pytest.mark.parametrize(
+    ("turn", "why"),
+    [
+        (Refusal("I will not."), "I will not"),
+        ("", "completed"),
+        (["Cut", Finish("content_filter")], "content_filter"),
+    ],
+)
+async def test_a_model_that_writes_no_summary(turn: Any, why: str) -> None:
+    with pytest.raises(UpstreamError, match=f"wrote no summary of the conversation: {why}") as caught:
+        await Service(turn).compact(input="Hi")
+    assert caught.value.status == 502
+
+
+async def test_a_summary_that_was_cut_is_reported() -> None:
+    service = Service(["They spoke", Finish("length")])
+    made = await service.compact(input="Hi")
+    assert texts(service.open(made["output"]))[-1].endswith("They spoke")
+    assert service.lost == [("output", "clamped")]
+
+
+async def test_losses_need_not_be_asked_for() -> None:
+    service = Service()
+    made = await compact(
+        {"model": "m", "input": "Hi", "n": 2}, SCOPE, "", state=service.state, ask=service.ask
+    )
+    assert len(made["output"]) == 2

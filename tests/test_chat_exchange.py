@@ -14,6 +14,7 @@ from responses_asgi.middleware import ChatCompletionsMiddleware
 from responses_asgi.testing import assert_valid_chat_stream
 from responses_asgi.types.asgi import ASGIApp, Receive, Scope, Send
 from responses_asgi.types.events import Event
+from responses_asgi.stores.memory import MemoryStore
 from responses_asgi.types.json import JSON
 from tests.asgi_driver import DONE, JSON_TYPE, SSE, Exchange, completion, data, playing, whole
 from tests.responses_driver import (
@@ -490,14 +491,15 @@ async def test_reasoning_of_another_credential_is_not_recalled(other: list[tuple
 
 
 async def test_reasoning_is_kept_before_the_client_learns_of_the_end() -> None:
-    component = ChatCompletionsMiddleware(playing_response(*calling(1)))
-    assert component._memory is not None
+    store = MemoryStore()
+    component = ChatCompletionsMiddleware(playing_response(*calling(1)), store=store)
     exchange = ask_chat(component, stream=True, tools=TOOLS)
     send, kept = exchange.send, []
 
     async def looking(message: Any) -> None:
         if b"[DONE]" in message.get("body", b""):
-            kept.extend(component._memory.recall("", "call_1"))
+            record = await store.get("call", "", "call_1")
+            kept.extend(json.loads(record.data) if record else [])
         await send(message)
 
     await component(exchange.scope, exchange.receive, looking)

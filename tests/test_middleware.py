@@ -115,7 +115,7 @@ async def test_both_habits_of_root_path(root: str, path: str, chat: str) -> None
         "/",
         "/v1/chat/completions",
         "/v1/responses/",
-        "/v1/responses/resp_1",
+        "/v1/responsesx/resp_1",
         "/v2/responses",
         "/v1/responsesx",
         "/api/v1/responses",
@@ -190,7 +190,7 @@ async def test_upstream_without_a_path_is_asked_below_the_client_s_prefix() -> N
         ("/ai", "/ai/v1/models/a/b", b"/ai/v1/models/a%2Fb", "/v1/models/a/b", b"/v1/models/a%2Fb"),
         ("", "/models/ü", b"/models/%C3%BC", "/v1/models/ü", b"/v1/models/%C3%BC"),
         ("", "/models/ü", None, "/v1/models/ü", b"/v1/models/%C3%BC"),
-        ("", "/v1/responses/resp_1", None, "/v1/responses/resp_1", b"/v1/responses/resp_1"),
+        ("", "/v1/files/file_1", None, "/v1/files/file_1", b"/v1/files/file_1"),
     ],
 )
 async def test_other_paths_go_to_the_upstream_below_its_own_prefix(

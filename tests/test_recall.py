@@ -1,113 +1,81 @@
-"""What is remembered for the next turn: whose it is, for how long, and how much of it."""
+"""What is remembered for the next turn of a Chat client: by owner and call id, in whatever store there is."""
 
 from __future__ import annotations
 
-import threading
+import logging
 from typing import Any
 
-from responses_asgi.recall import CallMemory, owner_of
+import pytest
 
-ITEMS = [{"type": "reasoning", "id": "rs_1"}, {"type": "function_call", "call_id": "call_1"}]
+from responses_asgi.errors import StoreError
+from responses_asgi.recall import CallMemory
+from responses_asgi.stores.memory import MemoryStore
 
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def test_items_come_back_by_owner_and_call_id() -> None:
-    memory = CallMemory()
-    memory.keep("a", {"call_1": ITEMS, "call_2": ITEMS})
-    assert memory.recall("a", "call_1") == memory.recall("a", "call_2") == ITEMS
-    assert memory.recall("a", "call_3") == memory.recall("b", "call_1") == memory.recall("", "call_1") == []
+ITEMS: list[dict[str, Any]] = [
+    {"type": "reasoning", "id": "rs_1"},
+    {"type": "function_call", "call_id": "call_1"},
+]
 
 
-def test_what_is_done_to_recalled_items_does_not_change_the_memory() -> None:
-    memory = CallMemory()
+def turn(*call_ids: Any) -> dict[str, Any]:
+    """A request whose history has these calls."""
+    calls = [{"id": call_id, "type": "function"} for call_id in call_ids]
+    return {"messages": [{"role": "user"}, {"role": "assistant", "tool_calls": calls}]}
+
+
+class Broken(MemoryStore):
+    async def get(self, *arguments: Any, **options: Any) -> Any:
+        raise StoreError("gone")
+
+    async def put(self, *records: Any, **options: Any) -> None:
+        raise StoreError("gone")
+
+
+async def test_items_come_back_by_owner_and_call_id() -> None:
+    memory = CallMemory(MemoryStore())
+    await memory.keep("a", {"call_1": ITEMS, "call_2": ITEMS})
+    recall = await memory.recall("a", turn("call_1", "call_2", "call_3"))
+    assert recall("call_1") == recall("call_2") == ITEMS
+    assert not recall("call_3")
+    assert not recall("never asked for")
+    for stranger in ("b", ""):
+        assert not (await memory.recall(stranger, turn("call_1")))("call_1")
+
+
+async def test_what_is_done_to_recalled_items_does_not_change_the_memory() -> None:
+    memory = CallMemory(MemoryStore())
     given: list[dict[str, Any]] = [{"type": "reasoning"}]
-    memory.keep("a", {"c": given})
+    await memory.keep("a", {"c": given})
     given[0]["type"] = "changed"
-    memory.recall("a", "c")[0]["type"] = "changed"
-    assert memory.recall("a", "c") == [{"type": "reasoning"}]
+    recalled: Any = (await memory.recall("a", turn("c")))("c")
+    recalled[0]["type"] = "changed"
+    assert (await memory.recall("a", turn("c")))("c") == [{"type": "reasoning"}]
 
 
-def test_keeping_nothing_is_nothing() -> None:
-    memory = CallMemory(max_entries=1)
-    memory.keep("a", {"c": ITEMS})
-    memory.keep("a", {})
-    assert memory.recall("a", "c") == ITEMS
+async def test_nothing_to_keep_and_nothing_to_recall() -> None:
+    memory = CallMemory(Broken())
+    await memory.keep("a", {})
+    assert not (await memory.recall("a", {"messages": [{"role": "user"}]}))("c")
 
 
-def test_the_least_recently_used_are_forgotten_first() -> None:
-    memory = CallMemory(max_entries=2)
-    memory.keep("a", {"1": ITEMS})
-    memory.keep("a", {"2": ITEMS})
-    assert memory.recall("a", "1")
-    memory.keep("a", {"3": ITEMS})
-    assert [bool(memory.recall("a", call)) for call in "123"] == [True, False, True]
+async def test_ids_that_are_none_are_not_asked_for() -> None:
+    memory = CallMemory(Broken())
+    assert not (await memory.recall("a", turn(None, 7)))("c")
 
 
-def test_bytes_are_bounded_too() -> None:
-    memory = CallMemory(max_bytes=250)
-    for call in "123":
-        memory.keep("a", {call: [{"text": "x" * 88}]})
-    assert [bool(memory.recall("a", call)) for call in "123"] == [False, True, True]
-    memory.keep("a", {"big": [{"text": "x" * 1000}]})
-    assert [bool(memory.recall("a", call)) for call in ("2", "3", "big")] == [False, False, False]
-    memory.keep("a", {"4": ITEMS})
-    assert memory.recall("a", "4") == ITEMS
+async def test_items_are_forgotten_some_time_after_their_last_use() -> None:
+    now = [0.0]
+    memory = CallMemory(MemoryStore(clock=lambda: now[0]), ttl=10)
+    await memory.keep("a", {"c": ITEMS})
+    for now[0] in (9.0, 18.0):
+        assert (await memory.recall("a", turn("c")))("c") == ITEMS
+    now[0] = 29.0
+    assert not (await memory.recall("a", turn("c")))("c")
 
 
-def test_a_newer_answer_takes_the_place_of_one_with_the_same_call_id() -> None:
-    memory = CallMemory(max_bytes=150)
-    for number in range(10):
-        memory.keep("a", {"call_0": [{"text": "x" * 88, "number": number}]})
-    assert memory.recall("a", "call_0")[0]["number"] == 9
-
-
-def test_an_hour_after_the_last_use_it_is_forgotten() -> None:
-    clock = Clock()
-    memory = CallMemory(clock=clock)
-    memory.keep("a", {"c": ITEMS})
-    clock.now = 3599
-    assert memory.recall("a", "c")
-    clock.now = 3599 + 3599
-    assert memory.recall("a", "c")
-    clock.now += 3600
-    assert memory.recall("a", "c") == []
-    memory.keep("a", {"d": ITEMS})
-    clock.now -= 3600
-    assert memory.recall("a", "c") == []
-
-
-def test_it_may_be_used_from_several_threads() -> None:
-    memory = CallMemory(max_entries=5)
-
-    def work(owner: str) -> None:
-        for number in range(500):
-            memory.keep(owner, {f"{number % 7}": ITEMS})
-            memory.recall(owner, f"{number % 5}")
-
-    threads = [threading.Thread(target=work, args=(owner,)) for owner in "abcd"]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    kept = [call for owner in "abcd" for call in range(7) if memory.recall(owner, str(call))]
-    assert len(kept) == 5
-
-
-def test_the_owner_is_the_credential_and_never_a_cookie() -> None:
-    def owner(*headers: tuple[bytes, bytes]) -> str:
-        return owner_of({"type": "http", "headers": list(headers)})
-
-    key = (b"Authorization", b"Bearer sk-secret")
-    assert owner(key) == owner((b"cookie", b"x"), (b"authorization", b"Bearer sk-secret"))
-    assert (
-        len({owner(key), owner((b"api-key", b"Bearer sk-secret")), owner((b"authorization", b"o")), ""}) == 4
-    )
-    assert owner((b"cookie", b"x")) == owner_of({"type": "http"}) == ""
-    assert "secret" not in owner(key)
+async def test_a_store_that_fails_costs_nobody_the_answer(caplog: pytest.LogCaptureFixture) -> None:
+    memory = CallMemory(Broken())
+    with caplog.at_level(logging.WARNING, logger="responses_asgi"):
+        await memory.keep("a", {"c": ITEMS})
+        assert not (await memory.recall("a", turn("c")))("c")
+    assert len(caplog.records) == 2

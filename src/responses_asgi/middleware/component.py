@@ -22,7 +22,7 @@ from responses_asgi.middleware.targets import Target, Targets, split_root
 from responses_asgi.profiles import profile_for
 from responses_asgi.recall import CallMemory
 from responses_asgi.resources import Resources
-from responses_asgi.stores import MemoryStore
+from responses_asgi.stores.memory import MemoryStore
 from responses_asgi.types.asgi import ASGIApp, Receive, Scope, Send
 from responses_asgi.types.json import JSON
 from responses_asgi.upstreams.replies import send_error
@@ -191,11 +191,15 @@ class Component:
                 await self.state.store.aclose()
 
     def _make_guard(self, given: Mapping[str, Any]) -> Guard:
-        return Guard()
+        """A wrapped app, and a server that is shown the client's own credential, check who is asking."""
+        checks = self._wraps or getattr(self.upstream.app, "forwards_credentials", False)
+        settings = {name: given[name] for name in ("auth_path", "auth_ttl") if name in given}
+        app = self.upstream.app if checks else None
+        return Guard(self.state.store, owners=self.state.owners, app=app, **settings)
 
     def _make_service(self, *, translates_chat: bool) -> Service:
         memory = CallMemory(self.state.store or MemoryStore()) if translates_chat else None
-        note = self._guard.note if self._guard.asks_app else None
+        note = None if self.state.store is None else self._guard.note
         return Service(options=self.options, state=self.state, memory=memory, note=note)
 
     def _upstream_of(self, app: ASGIApp | Upstream, record: dict[str, Any]) -> Upstream:

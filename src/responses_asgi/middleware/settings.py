@@ -9,7 +9,8 @@ from responses_asgi.history import State
 from responses_asgi.owners import Owners, Principal
 from responses_asgi.profiles import Profile
 from responses_asgi.seal import Seals
-from responses_asgi.stores import Records, store_from_url
+from responses_asgi.stores import Records
+from responses_asgi.stores.url import store_from_url
 from responses_asgi.types.json import JSON
 from responses_asgi.upstreams.upstream import AfterExchange, BeforeUpstream, OnEvent
 

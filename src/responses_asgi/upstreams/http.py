@@ -79,6 +79,11 @@ class HTTPUpstream:
         split = urlsplit(self._route.target.base)
         return f"{split.scheme}://{split.netloc}"
 
+    @property
+    def forwards_credentials(self) -> bool:
+        """Whether the server is shown the client's own credential, and so decides on it."""
+        return self._route.credentials.mode != "own"
+
     async def aclose(self) -> None:
         """Close the connections of the running event loop; a client that the user gave stays open."""
         client = self._clients.pop(asyncio.get_running_loop(), None)

@@ -171,7 +171,7 @@ class Component:
 
     def _resources_to_close(self) -> list[Resource]:
         """What is closed at the end: a wrapped app is the host's affair, and memory needs no closing."""
-        upstream = [] if self._wraps else [self._closing_upstream]
+        upstream: list[Resource] = [] if self._wraps else [self._closing_upstream]
         kept_elsewhere = not isinstance(self.state.store, MemoryStore | None)
         return [*upstream, self._closing_store] if kept_elsewhere else upstream
 

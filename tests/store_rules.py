@@ -505,7 +505,7 @@ class AnyData:
         assert none.data == b""
 
     async def test_data_is_kept_as_it_was_when_it_was_put(self, subject: Subject) -> None:
-        data = bytearray(b"before")
+        data: Any = bytearray(b"before")
         await subject.store.put(record(data=data))
         data[:] = b"after!"
         found = await subject.store.get("response", "a", "resp_1")

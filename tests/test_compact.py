@@ -70,7 +70,8 @@ class Service:
 
 def texts(items: list[JSON]) -> list[str]:
     """The first text of every message."""
-    return [item["content"][0]["text"] for item in items if item.get("type") == "message"]
+    said = [item["content"] for item in items if item.get("type") == "message"]
+    return [content if isinstance(content, str) else content[0]["text"] for content in said]
 
 
 async def test_messages_of_the_user_are_kept_and_the_rest_becomes_a_summary() -> None:

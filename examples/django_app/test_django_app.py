@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,9 +22,22 @@ TICKET_TOOL: dict[str, Any] = {
 RETURNS = "Goods can be returned within 30 days."
 
 
+FOLDER = ROOT / "examples" / "django_app"
+
+
 @pytest.fixture(scope="module")
-def base_url() -> Iterator[str]:
-    with uvicorn("desk.asgi:application", folder=ROOT / "examples" / "django_app") as url:
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A database file with the project's tables, which the processes that are started find."""
+    path = tmp_path_factory.mktemp("desk") / "desk.sqlite3"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DESK_DATABASE", str(path))
+        subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=FOLDER, check=True)
+        yield path
+
+
+@pytest.fixture(scope="module")
+def base_url(database: Path) -> Iterator[str]:
+    with uvicorn("desk.asgi:application", folder=FOLDER) as url:
         yield url
 
 
@@ -86,3 +103,18 @@ def test_the_chat_route_is_as_it_was(client: OpenAI) -> None:
         model="clerk", messages=[{"role": "user", "content": "How can I pay?"}]
     )
     assert completion.choices[0].message.content == "We take cards and bank transfers."
+
+
+def test_the_store_obeys_the_rules_of_every_store(tmp_path: Path) -> None:
+    """In a process of its own: Django has one set of settings per process."""
+    settings = {"DJANGO_SETTINGS_MODULE": "desk.settings", "DESK_DATABASE": str(tmp_path / "rules.sqlite3")}
+    paths = os.pathsep.join([str(FOLDER), str(ROOT)])
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "desk_store_rules.py"]
+    environment = {**os.environ, **settings, "PYTHONPATH": paths}
+    run = subprocess.run(command, cwd=FOLDER, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_the_migrations_are_complete(database: Path) -> None:
+    command = [sys.executable, "manage.py", "makemigrations", "--check", "--dry-run"]
+    assert subprocess.run(command, cwd=FOLDER, check=False).returncode == 0

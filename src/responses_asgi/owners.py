@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from responses_asgi.types.asgi import Scope
 from responses_asgi.upstreams.context import extension
 
-__all__ = ["Owners", "Principal"]
+__all__ = ["Owners", "Principal", "issued_to"]
 
 Principal: TypeAlias = Callable[[Scope], "str | Awaitable[str | None] | None"]
 """`(scope) -> whose request it is`, sync or async; None: nobody's."""
@@ -98,7 +98,8 @@ def _user(user: object) -> tuple[str, str] | None:
             # How Starlette's users say that they have none.
             continue
         if identity not in (None, ""):
-            return type(user).__qualname__, f"{name}:{identity}"
+            # The class that a lazy object stands for, which `type` does not tell.
+            return user.__class__.__qualname__, f"{name}:{identity}"
     return None
 
 

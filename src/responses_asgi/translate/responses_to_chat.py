@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from responses_asgi.errors import APIError
 from responses_asgi.loss import Losses
 from responses_asgi.profiles import Profile
+from responses_asgi.translate.reasoning import ENCRYPTED_INCLUDE
 from responses_asgi.translate.response_object import new_response
 from responses_asgi.translate.response_writer import NewId, ResponseWriter
 from responses_asgi.translate.to_chat_request import to_chat_request
@@ -25,8 +26,8 @@ class ResponsesToChat:
     `body` is a validated Responses create body. `profile` says how the upstream departs from OpenAI's Chat
     Completions. `new_id(prefix)` mints ids and `now()` tells the unix time in seconds. `upstream_model` is
     the model name sent upstream in place of the client's, which is then what the client sees everywhere.
-    `history`: what came before the request. `seal(payload)` makes the token in which a client without state
-    carries reasoning; None: a readable one.
+    `history`: what came before the request. `seal` makes the tokens of reasoning items, of
+    `{"text": ..., "details": [...]}`; None: they are readable.
 
     >>> from itertools import count
     >>> from responses_asgi.profiles import profile_for
@@ -72,6 +73,8 @@ class ResponsesToChat:
             tool_names=tool_table(body),
             used_call_ids=_call_ids(body, history),
             keep_model=bool(upstream_model and body.get("model")),
+            seal=seal,
+            include_encrypted=ENCRYPTED_INCLUDE in (body.get("include") or ()),
         )
 
     @property

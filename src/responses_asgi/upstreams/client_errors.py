@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from responses_asgi.errors import UpstreamError
 
-__all__ = ["NEVER_SENT", "error_for", "was_never_sent"]
+__all__ = ["NEVER_SENT", "error_for", "is_network_error", "was_never_sent"]
 
 
 class Answer(NamedTuple):
@@ -39,6 +39,9 @@ NEVER_SENT = frozenset({"ConnectError", "ConnectTimeout"})
 
 _LIBRARIES = frozenset({"httpx", "httpx2"})
 
+# What their network streams raise, which WebSockets are carried on.
+_NETWORK_LIBRARIES = frozenset({"httpcore", "httpcore2"})
+
 
 def error_for(error: Exception) -> UpstreamError | None:
     """The error a client is told, or None when the exception is of neither library."""
@@ -52,6 +55,11 @@ def error_for(error: Exception) -> UpstreamError | None:
 def was_never_sent(error: Exception) -> bool:
     """Whether the request certainly did not reach the server."""
     return not NEVER_SENT.isdisjoint(_names(error))
+
+
+def is_network_error(error: Exception) -> bool:
+    """Whether a connection's network stream failed, and not the code that uses it."""
+    return type(error).__module__.partition(".")[0] in _NETWORK_LIBRARIES
 
 
 def _names(error: Exception) -> list[str]:

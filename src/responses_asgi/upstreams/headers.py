@@ -47,6 +47,8 @@ CREDENTIALS = ("authorization", "api-key", "x-api-key")
 NEVER_FORWARDED = frozenset(
     {*CREDENTIALS, "accept-encoding", "connection", "content-length", "cookie", "expect", "host", "te"}
     | {"keep-alive", "proxy-authorization", "trailer", "transfer-encoding", "upgrade"}
+    | {"sec-websocket-accept", "sec-websocket-extensions", "sec-websocket-key", "sec-websocket-protocol"}
+    | {"sec-websocket-version"}
 )
 
 # Hop-by-hop headers (RFC 9110, 7.6.1), and those that speak for the upstream's own site or server process.
@@ -58,6 +60,9 @@ NOT_RETURNED = frozenset(
         "keep-alive",
         "proxy-authenticate",
         "proxy-authorization",
+        "sec-websocket-accept",
+        "sec-websocket-extensions",
+        "sec-websocket-protocol",
         "server",
         "set-cookie",
         "strict-transport-security",

@@ -9,18 +9,25 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
+from responses_asgi.errors import ConfigurationError, MissingExtraError
 from responses_asgi.types.asgi import Receive, Scope, Send
 from responses_asgi.upstreams.credentials import Credentials
 from responses_asgi.upstreams.headers import Passthrough, RequestHeaders
-from responses_asgi.upstreams.relay import Relay, Route
-from responses_asgi.upstreams.replies import deny_websocket, serve_lifespan
+from responses_asgi.upstreams.relay import Relay
+from responses_asgi.upstreams.replies import serve_lifespan
 from responses_asgi.upstreams.retry import RetryPolicy
+from responses_asgi.upstreams.route import Route
 from responses_asgi.upstreams.target import Target
+from responses_asgi.upstreams.websocket import SocketLimits, SocketRelay
 
 __all__ = ["ClientSettings", "HTTPUpstream"]
 
@@ -28,15 +35,49 @@ __all__ = ["ClientSettings", "HTTPUpstream"]
 # moment of closing is lost.
 KEEP_ALIVE_EXPIRY = 4.0
 
+NO_PROXY = "none"
+"""In place of a proxy's URL, as False: no proxy, whatever the environment says."""
 
-class ClientSettings(NamedTuple):
-    """Timeouts in seconds (`read`: the longest silence) and the most connections at once (None: any)."""
+_PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSettings:
+    """How the package's own client connects.
+
+    Timeouts are in seconds (`read`: the longest silence), `max_connections` None: any number. `proxy`: its
+    URL, False or "none": no proxy, None: that of the environment. `verify`: True: the usual authorities, a
+    file or directory of others, an SSLContext, or False: any certificate.
+
+    Raises ConfigurationError for a proxy or path that cannot be used, MissingExtraError for a SOCKS proxy
+    without its library.
+    """
 
     connect: float = 5.0
     write: float = 30.0
     pool: float = 10.0
     read: float = 600.0
     max_connections: int | None = None
+    proxy: str | Literal[False] | None = field(default=None, repr=False)  # may hold a password
+    verify: bool | str | ssl.SSLContext = True
+
+    def __post_init__(self) -> None:
+        proxy = self.proxy_url
+        if proxy is not None and not _is_proxy(proxy):
+            # Its URL is not shown: it may hold a password.
+            schemes = ", ".join(f"{scheme}://" for scheme in _PROXY_SCHEMES)
+            raise ConfigurationError(
+                f"proxy must be {NO_PROXY!r}, or a URL that starts with one of {schemes}"
+            )
+        if proxy is not None and proxy.startswith("socks") and find_spec("socksio") is None:
+            raise MissingExtraError("a SOCKS proxy", package="'httpx[socks]'")
+        if isinstance(self.verify, str) and not Path(self.verify).exists():
+            raise ConfigurationError(f"verify names a file that is not there: {self.verify!r}")
+
+    @property
+    def proxy_url(self) -> str | None:
+        """The URL of the one proxy that is used; None: no such proxy."""
+        return None if self.proxy in (None, False, NO_PROXY) else str(self.proxy)
 
 
 class HTTPUpstream:
@@ -53,6 +94,7 @@ class HTTPUpstream:
         headers: Mapping[str, str] | None = None,
         forward_headers: Sequence[str] = (),
         passthrough: Sequence[str] | None = None,
+        sockets: SocketLimits | None = None,
     ) -> None:
         self._route = Route(
             target=target,
@@ -63,13 +105,15 @@ class HTTPUpstream:
         )
         self._client = client
         self._settings = settings or ClientSettings()
+        self._sockets = sockets or SocketLimits()
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await serve_lifespan(receive, send, self.aclose)
         elif scope["type"] == "websocket":
-            await deny_websocket(receive, send)
+            client = self._client_of_loop()
+            await SocketRelay(self._route, client, scope, receive, send, limits=self._sockets).run()
         else:
             await Relay(self._route, self._client_of_loop(), scope, receive, send).run()
 
@@ -103,14 +147,43 @@ class HTTPUpstream:
 def _make_client(settings: ClientSettings) -> Any:
     import httpx  # here, because it takes a tenth of a second that only servers elsewhere need
 
-    return httpx.AsyncClient(
-        timeout=httpx.Timeout(
-            connect=settings.connect, write=settings.write, pool=settings.pool, read=settings.read
-        ),
-        limits=httpx.Limits(
-            max_connections=settings.max_connections,
-            max_keepalive_connections=settings.max_connections,
-            keepalive_expiry=KEEP_ALIVE_EXPIRY,
-        ),
-        follow_redirects=False,
+    try:
+        return httpx.AsyncClient(
+            timeout=httpx.Timeout(
+                connect=settings.connect, write=settings.write, pool=settings.pool, read=settings.read
+            ),
+            limits=httpx.Limits(
+                max_connections=settings.max_connections,
+                max_keepalive_connections=settings.max_connections,
+                keepalive_expiry=KEEP_ALIVE_EXPIRY,
+            ),
+            follow_redirects=False,
+            proxy=settings.proxy_url,
+            trust_env=settings.proxy is None,
+            verify=_trusted(settings.verify),
+        )
+    except ImportError as error:
+        what = "the SOCKS proxy that the environment names"
+        raise MissingExtraError(what, package="'httpx[socks]'") from error
+
+
+def _trusted(verify: bool | str | ssl.SSLContext) -> ssl.SSLContext:
+    """Whose certificates are taken; the environment's SSL_CERT_FILE counts with any proxy setting."""
+    import httpx  # as above
+
+    if isinstance(verify, ssl.SSLContext):
+        return verify
+    if isinstance(verify, bool):
+        return httpx.create_ssl_context(verify=verify)
+    directory = Path(verify).is_dir()
+    return ssl.create_default_context(
+        cafile=None if directory else verify, capath=verify if directory else None
     )
+
+
+def _is_proxy(url: str) -> bool:
+    try:
+        split = urlsplit(url)
+        return split.scheme in _PROXY_SCHEMES and bool(split.hostname) and split.port != 0
+    except ValueError:
+        return False

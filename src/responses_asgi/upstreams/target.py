@@ -122,6 +122,8 @@ class AzureTarget:
     def url(self, endpoint: Endpoint, query: str, model: str | None = None) -> str:
         """The deployment is the configured one, else the body's model, else that of the client's path."""
         parameters = [*_without_version(query), f"api-version={quote(self.api_version, safe='')}"]
+        if endpoint.name == "realtime":
+            parameters = _with_deployment(parameters, self.deployment)
         if endpoint.name not in DEPLOYMENT_ENDPOINTS:
             return _with_query(f"{self.base}/openai/{endpoint.raw}", parameters)
         deployment = self.deployment or model or endpoint.deployment
@@ -184,7 +186,19 @@ def _leads_elsewhere(path: str) -> bool:
 
 
 def _without_version(query: str) -> list[str]:
-    return [part for part in query.split("&") if part and part.partition("=")[0] != "api-version"]
+    """The parts of a query, the empty ones among them, as they were sent."""
+    return [part for part in query.split("&") if part.partition("=")[0] != "api-version"] if query else []
+
+
+def _with_deployment(parameters: list[str], deployment: str | None) -> list[str]:
+    """The query of a realtime socket: the one endpoint whose deployment stands there, as `deployment`.
+
+    It is the configured one, else the one the query names, also as OpenAI's `model`.
+    """
+    named = dict(part.partition("=")[::2] for part in parameters)
+    chosen = quote(deployment, safe="") if deployment else named.get("deployment") or named.get("model")
+    others = [part for part in parameters if part.partition("=")[0] != "deployment"]
+    return [*others, f"deployment={chosen}"] if chosen else parameters
 
 
 def _with_query(url: str, parameters: list[str]) -> str:

@@ -6,14 +6,15 @@ process), `wsgi` (a WSGI app), `http` (a server elsewhere), `handler` (a Python 
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias, TypedDict, Unpack, get_args
 from urllib.parse import urlsplit
 
 from responses_asgi.errors import ConfigurationError
 from responses_asgi.loss import Losses
-from responses_asgi.profiles import Profile, profile_for
+from responses_asgi.profiles import Profile, ToolPolicy, profile_for
 from responses_asgi.types.asgi import ASGIApp
 from responses_asgi.types.events import Event
 from responses_asgi.types.json import JSON
@@ -23,6 +24,7 @@ from responses_asgi.upstreams.handler import HandlerUpstream
 from responses_asgi.upstreams.http import ClientSettings, HTTPUpstream
 from responses_asgi.upstreams.retry import RetryPolicy
 from responses_asgi.upstreams.target import target_for
+from responses_asgi.upstreams.websocket import SocketLimits
 from responses_asgi.upstreams.wsgi import WSGIApp, WSGIUpstream
 
 __all__ = [
@@ -58,10 +60,14 @@ AfterExchange: TypeAlias = Callable[
 
 
 class RecordOptions(TypedDict, total=False):
-    """What every kind of upstream can be given besides its app; the meaning is that of the fields."""
+    """What every kind of upstream can be given besides its app; the meaning is that of the fields.
+
+    `tool_policy` changes the field of that name of the profile, type by type.
+    """
 
     api: API
     profile: str | Profile | None
+    tool_policy: Mapping[str, ToolPolicy]
     model: str | None
     set: Mapping[str, Any]
     drop: Sequence[str]
@@ -205,11 +211,15 @@ class Upstream:
         pool_timeout: float = 10.0,
         read_timeout: float = 600.0,
         max_connections: int | None = None,
+        proxy: str | Literal[False] | None = None,
+        verify: bool | str | ssl.SSLContext = True,
         retries: int = 2,
         status_retries: int = 0,
         retry_delay: float = 0.5,
         passthrough: Sequence[str] | None = None,
         forward_headers: Sequence[str] = (),
+        websocket_max_bytes: int = SocketLimits().max_bytes,
+        websocket_idle_timeout: float = SocketLimits().idle,
         **options: Unpack[RecordOptions],
     ) -> Upstream:
         """A server elsewhere, spoken to over HTTP: vLLM, llama.cpp, Ollama, DeepSeek, OpenAI, Azure, others.
@@ -219,7 +229,8 @@ class Upstream:
 
         Credentials: `api_key`, or `api_key_env`, the environment variable that holds it. `credentials` is
         `"own"` (that key, or none), `"forward"` (the client's own, never ours) or `"forward_or_own"`. A
-        client's credential is sent only when this says `forward`. `organization` and `project` are OpenAI's
+        client's credential is sent only when this says `forward`, wherever the client put it: in a header, in
+        the query (`api-key`) or in a WebSocket subprotocol. `organization` and `project` are OpenAI's
         headers of these names. With a key of ours only the endpoints named in `passthrough` can be reached,
         each an entry like `"models"` (and all below it) or `"GET models"`; None: chat, completions,
         responses, embeddings, moderations, audio, images, and reading models.
@@ -231,11 +242,17 @@ class Upstream:
         `client`: an `httpx.AsyncClient` or `httpx2.AsyncClient` of yours, which then decides on timeouts,
         limits, proxies and TLS; you close it. Otherwise one client per event loop is made with the timeouts
         given here, in seconds (`read_timeout`: the longest silence), and at most `max_connections` (None: no
-        limit). Proxies are read from the environment. Redirects are never followed, cookies never kept.
+        limit). `proxy`: the URL of a proxy (`http://`, `https://`, `socks5://`), False or `"none"` for no
+        proxy; None: as HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY say. `verify`: True, a file or
+        directory of certificate authorities, an `ssl.SSLContext`, or False, which trusts anybody. Redirects
+        are never followed, cookies never kept.
 
         `retries`: of connections that failed before anything was sent. `status_retries`: of answers with
         status 408, 409, 429 or 5xx. `retry_delay`: the first wait in seconds, doubled each time up to 8; what
         the server asks for by retry-after wins.
+
+        WebSockets pass too (`/realtime`, `/responses`), by the same rules: extra `ws`. `websocket_max_bytes`
+        bounds one message, `websocket_idle_timeout` the seconds without any.
 
         `forward_headers`: request headers of the client that are sent on besides the usual ones.
         `headers`: request headers set on every request. Other `options` are the record's fields; without a
@@ -243,6 +260,8 @@ class Upstream:
 
         Raises ConfigurationError when these cannot work together.
         """
+        if client is not None and (proxy is not None or verify is not True):
+            raise ConfigurationError("proxy and verify are those of the client; set them there")
         profile = profile_for(options.get("profile"), urlsplit(base_url).hostname)
         target = target_for(base_url, profile=profile, api_version=api_version, deployment=deployment)
         app = HTTPUpstream(
@@ -253,8 +272,9 @@ class Upstream:
             retry=RetryPolicy(connections=retries, statuses=status_retries, delay=retry_delay),
             client=client,
             settings=ClientSettings(
-                connect_timeout, write_timeout, pool_timeout, read_timeout, max_connections
+                connect_timeout, write_timeout, pool_timeout, read_timeout, max_connections, proxy, verify
             ),
+            sockets=SocketLimits(max_bytes=websocket_max_bytes, idle=websocket_idle_timeout),
             headers={
                 **({"openai-organization": organization} if organization else {}),
                 **({"openai-project": project} if project else {}),
@@ -269,7 +289,18 @@ class Upstream:
 def _record(options: RecordOptions | EndpointOptions, *, prefix: str | None = None) -> dict[str, Any]:
     """The record's fields of the options: the profile looked up by name, the path below the prefix."""
     record: dict[str, Any] = {**options, "profile": profile_for(options.get("profile"))}
+    policy = record.pop("tool_policy", {})
+    if policy:
+        record["profile"] = _with_policy(record["profile"], policy)
     if prefix is not None:
         api = options.get("api", "chat")
         record.setdefault("path", prefix + ENDPOINTS["responses" if api == "responses" else "chat"])
     return record
+
+
+def _with_policy(profile: Profile, policy: Mapping[str, ToolPolicy]) -> Profile:
+    for kind, word in policy.items():
+        if word not in get_args(ToolPolicy):
+            known = " or ".join(get_args(ToolPolicy))
+            raise ConfigurationError(f"tool_policy[{kind!r}] must be {known}, got {word!r}")
+    return replace(profile, tool_policy={**profile.tool_policy, **policy})

@@ -1,0 +1,125 @@
+"""The opening of a WebSocket to a server elsewhere, with an HTTP client: its proxies, TLS and limits count.
+
+Source: RFC 6455, 4.1.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+from collections.abc import Iterable
+from contextlib import aclosing
+from typing import Any, NamedTuple
+
+from responses_asgi.errors import APIError, UpstreamError
+from responses_asgi.upstreams.attempts import Attempts
+from responses_asgi.upstreams.headers import DECODED, answer_headers
+from responses_asgi.upstreams.relay import check_redirect
+from responses_asgi.upstreams.retry import RetryPolicy
+from responses_asgi.upstreams.route import Call
+
+__all__ = ["Accepted", "Refusal", "open_socket"]
+
+Headers = list[tuple[bytes, bytes]]
+
+MAX_REFUSAL_BYTES = 65_536
+
+_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
+
+
+class Accepted(NamedTuple):
+    """An open socket: `stream` carries its frames, and `response` is closed when it is over."""
+
+    stream: Any
+    response: Any
+    subprotocol: str | None
+    headers: Headers
+
+
+class Refusal(NamedTuple):
+    """The server's answer instead of a socket, as the client is told."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+async def open_socket(client: Any, call: Call, retry: RetryPolicy) -> Accepted | Refusal:
+    """Ask for a socket. `client` is of httpx or httpx2.
+
+    Raises what the client raises, UpstreamError for an answer that is neither a socket nor an error, and
+    APIError when the client's transport hands out no network stream.
+    """
+    key = base64.b64encode(secrets.token_bytes(16)).decode()
+    headers = [*call.headers, *_handshake_headers(key, call.subprotocols)]
+    attempts = Attempts(client, retry)
+    response = await attempts.send(
+        lambda: client.build_request("GET", call.url, headers=headers), repeatable=lambda: True
+    )
+    accepted = None
+    try:
+        if response.status_code != 101:
+            return await _refusal(response, retried=attempts.repeats > 0)
+        accepted = _accepted(response, key, call.subprotocols)
+        return accepted
+    finally:
+        if accepted is None:
+            await response.aclose()
+
+
+def _handshake_headers(key: str, subprotocols: Iterable[str]) -> Headers:
+    offered = ", ".join(subprotocols)
+    headers = {
+        "connection": "Upgrade",
+        "upgrade": "websocket",
+        "sec-websocket-key": key,
+        "sec-websocket-version": "13",
+        **({"sec-websocket-protocol": offered} if offered else {}),
+    }
+    return [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+
+
+def _accepted(response: Any, key: str, offered: Iterable[str]) -> Accepted:
+    expected = base64.b64encode(hashlib.sha1((key + _GUID).encode()).digest()).decode()
+    subprotocol = response.headers.get("sec-websocket-protocol")
+    if (
+        response.headers.get("sec-websocket-accept") != expected
+        or (subprotocol is not None and subprotocol not in offered)
+        or "sec-websocket-extensions" in response.headers
+    ):
+        raise UpstreamError(
+            "The upstream's WebSocket handshake is not valid.", status=502, code="upstream_handshake"
+        )
+    stream = response.extensions.get("network_stream")
+    if stream is None:
+        raise APIError(
+            "The HTTP client of this upstream cannot carry WebSockets: its transport hands out no network "
+            "stream, as those of httpx and httpx2 do.",
+            status=501,
+            code="websocket_unavailable",
+        )
+    headers = answer_headers(response.headers.raw, decoded=False, retried=False)
+    return Accepted(stream, response, subprotocol, headers)
+
+
+async def _refusal(response: Any, *, retried: bool) -> Refusal:
+    """The server's error with its body, which is cut where it is too long for one."""
+    check_redirect(response)
+    if response.status_code < 400:
+        spoken = "HTTP/2" if response.http_version == "HTTP/2" else f"status {response.status_code}"
+        raise UpstreamError(
+            f"The upstream opens no WebSocket here: it answered with {spoken}.",
+            status=502,
+            code="upstream_no_websocket",
+        )
+    decoded = response.headers.get("content-encoding", "").strip().lower() in DECODED
+    body = b""
+    async with aclosing(response.aiter_bytes() if decoded else response.aiter_raw()) as pieces:
+        async for piece in pieces:
+            body += piece
+            if len(body) >= MAX_REFUSAL_BYTES:
+                break
+    headers = answer_headers(response.headers.raw, decoded=decoded, retried=retried)
+    kept = [header for header in headers if header[0] != b"content-length"]
+    return Refusal(response.status_code, kept, body[:MAX_REFUSAL_BYTES])

@@ -1,0 +1,63 @@
+"""Credentials that a client shows elsewhere than in its headers: in the query, and in WebSocket subprotocols.
+
+They are taken out of both, always: URLs end up in logs, and a server that did not ask for the client's key
+must not get it. A server that is to be shown the client's credential gets it as a header.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import quote_from_bytes, unquote_plus
+
+__all__ = ["from_query", "from_subprotocols"]
+
+# Query parameters that hold a credential. Sources: Azure OpenAI's realtime handshake (`api-key`), Azure API
+# Management (`subscription-key`), RFC 6750, 2.3 (`access_token`), and spellings of these.
+KEY_PARAMETERS = frozenset({"api-key", "api_key", "apikey", "subscription-key"})
+TOKEN_PARAMETERS = frozenset({"access_token"})
+
+# Browsers cannot set headers on a WebSocket, so OpenAI reads their key from a subprotocol.
+# Source: https://platform.openai.com/docs/guides/realtime-websocket
+KEY_SUBPROTOCOL = "openai-insecure-api-key."
+
+# What may stand in a URL as it is: any printable ASCII character but the one that would begin a fragment.
+_PRINTABLE = bytes(range(0x21, 0x7F)).replace(b"#", b"").decode("ascii")
+
+
+def from_query(query: bytes) -> tuple[str, dict[str, str]]:
+    """The query without credentials, and the last of these as the header it stands for.
+
+    >>> from_query(b"model=m&api-key=k")
+    ('model=m', {'api-key': 'k'})
+    """
+    text = quote_from_bytes(query, safe=_PRINTABLE)
+    kept: list[str] = []
+    found: dict[str, str] = {}
+    for part in text.split("&"):
+        raw_name, _, raw_value = part.partition("=")
+        name, value = unquote_plus(raw_name).lower(), unquote_plus(raw_value)
+        if name in KEY_PARAMETERS:
+            found = _as_header("api-key", value)
+        elif name in TOKEN_PARAMETERS:
+            found = _as_header("authorization", value)
+        else:
+            kept.append(part)
+    return "&".join(kept), found
+
+
+def from_subprotocols(offered: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """The subprotocols without credentials, and the credential as the header it stands for.
+
+    >>> from_subprotocols(["realtime", "openai-insecure-api-key.k"])
+    (['realtime'], {'authorization': 'Bearer k'})
+    """
+    kept = [name for name in offered if not name.lower().startswith(KEY_SUBPROTOCOL)]
+    keys = [name[len(KEY_SUBPROTOCOL) :] for name in offered if name not in kept]
+    return kept, _as_header("authorization", keys[-1]) if keys else {}
+
+
+def _as_header(name: str, value: str) -> dict[str, str]:
+    """Nothing for a value that no header can carry."""
+    if not value or not value.isascii() or not value.isprintable():
+        return {}
+    return {name: f"Bearer {value}" if name == "authorization" else value}

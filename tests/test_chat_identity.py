@@ -14,7 +14,7 @@ from responses_asgi.translate.chat_snapshot import chunks_of, fold_chunks
 from responses_asgi.translate.chat_to_chat import ChatToChat
 from responses_asgi.translate.translator import History
 from responses_asgi.types.events import DONE
-from responses_asgi.types.json import JSON
+from responses_asgi.types.json import JSON, dumps
 
 USER = {"role": "user", "content": "Hi"}
 USAGE = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
@@ -163,7 +163,7 @@ def test_a_whole_answer_to_a_streaming_client_becomes_chunks() -> None:
     assert done
     assert machine.snapshot() == {**whole, "model": "house"}
     assert machine.response_id == "c2"
-    assert_valid_chat_stream([*said, "[DONE]"])
+    assert_valid_chat_stream(b"".join(b"data: %b\n\n" % dumps(each) for each in said) + b"data: [DONE]\n\n")
     folded = fold_chunks(said)
     assert folded["usage"] == USAGE
     assert [choice["finish_reason"] for choice in folded["choices"]] == ["tool_calls", "stop"]

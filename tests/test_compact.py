@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
+import agents
 import httpx
+import openai
 import pytest
+from openai import AsyncOpenAI
 
 from responses_asgi.errors import APIError, InvalidRequestError, UpstreamError
 from responses_asgi.history.sealed import SUMMARY_INTRO, open_items
 from responses_asgi.history.state import State
 from responses_asgi.loss import Losses
+from responses_asgi.middleware import ResponsesMiddleware
 from responses_asgi.owners import Owners
 from responses_asgi.resources.compact import SUMMARY_REQUEST, compact
 from responses_asgi.seal import Seals
@@ -19,6 +25,8 @@ from responses_asgi.testing import FakeModel, Finish, Refusal, Usage
 from responses_asgi.transport import ASGITransport
 from responses_asgi.types.asgi import Scope
 from responses_asgi.types.json import JSON
+from responses_asgi.upstreams.upstream import Upstream, WireAPI
+from tests.loopback import served
 
 SCOPE: Scope = {"type": "http", "path": "/v1/responses/compact", "headers": []}
 IMAGE: JSON = {"type": "input_image", "image_url": "data:image/png;base64,AAAA", "detail": "low"}
@@ -261,3 +269,85 @@ async def test_losses_need_not_be_asked_for() -> None:
         {"model": "m", "input": "Hi", "n": 2}, SCOPE, "", state=service.state, ask=service.ask
     )
     assert len(made["output"]) == 2
+
+
+# Through the middleware, with the clients that compact
+
+
+@asynccontextmanager
+async def bridged(fake: FakeModel, api: WireAPI = "chat", **settings: Any) -> AsyncIterator[AsyncOpenAI]:
+    """The OpenAI SDK on a real server of the middleware, in front of a model that speaks this API."""
+    fake.on(text="Stop here and write a summary").say("They spoke of Oslo.")
+    bridge = ResponsesMiddleware(Upstream.asgi(fake, api=api, profile="deepseek"), **settings)
+    async with served(bridge) as url, AsyncOpenAI(base_url=f"{url}/v1", api_key="sk-a") as client:
+        yield client
+
+
+def spoken(fake: FakeModel) -> list[str]:
+    """What the model was told last, without the system."""
+    return [str(m["content"]) for m in fake.requests[-1].messages if m["role"] in ("user", "assistant")]
+
+
+STATES = {
+    "readable": lambda: {"store": MemoryStore()},
+    "sealed": lambda: {"store": MemoryStore(), "seal_keys": ["a key of the service"]},
+    "in front of Responses": lambda: {"store": MemoryStore(), "api": "responses"},
+    "without a store": lambda: {"store": None, "seal_keys": ["a key of the service"]},
+}
+
+
+@pytest.mark.parametrize("settings", STATES.values(), ids=STATES)
+async def test_the_sdk_compacts_and_goes_on(settings: Callable[[], JSON]) -> None:
+    fake = FakeModel(["Rainy.", "Of Oslo.", "Once more."])
+    async with bridged(fake, **settings()) as client:
+        first = await client.responses.create(model="m", input="Weather in Oslo?")
+        if first.store:
+            compacted = await client.responses.compact(model="m", previous_response_id=first.id)
+        else:
+            history: Any = [{"role": "user", "content": "Weather in Oslo?"}, *first.output]
+            compacted = await client.responses.compact(model="m", input=history)
+        assert compacted.object == "response.compaction"
+        assert compacted.usage.output_tokens > 0
+        assert [item.type for item in compacted.output] == ["message", "compaction"]
+        window: Any = [item.to_dict(warnings=False) for item in compacted.output]
+        summary = f"{SUMMARY_INTRO}\n\nThey spoke of Oslo."
+        second = await client.responses.create(
+            model="m", input=[*window, {"role": "user", "content": "Of what?"}]
+        )
+        assert second.output_text == "Of Oslo."
+        assert spoken(fake) == ["Weather in Oslo?", summary, "Of what?"]
+        if second.store:
+            await client.responses.create(model="m", input="And?", previous_response_id=second.id)
+            assert spoken(fake) == ["Weather in Oslo?", summary, "Of what?", "Of Oslo.", "And?"]
+
+
+async def test_the_sdk_is_told_what_is_missing() -> None:
+    async with bridged(FakeModel("Hi")) as client:
+        with pytest.raises(openai.BadRequestError) as caught:
+            await client.responses.compact(model=None)
+        assert (caught.value.code, caught.value.param) == ("missing_required_parameter", "model")
+        with pytest.raises(openai.BadRequestError) as caught:
+            await client.responses.compact(model="m", previous_response_id="resp_unknown")
+        assert caught.value.code == "previous_response_not_found"
+
+
+@pytest.mark.parametrize("mode", ["previous_response_id", "input"])
+async def test_a_session_of_the_agents_sdk_compacts_itself(mode: Any) -> None:
+    fake = FakeModel(["Rainy.", "Of Oslo."])
+    async with bridged(fake, store=MemoryStore(), seal_keys=["a key of the service"]) as client:
+        session = agents.OpenAIResponsesCompactionSession(
+            "s",
+            agents.SQLiteSession("s"),
+            client=client,
+            model="gpt-5.5",
+            compaction_mode=mode,
+            should_trigger_compaction=lambda context: len(context["session_items"]) == 2,
+        )
+        agent = agents.Agent(name="a", model=agents.OpenAIResponsesModel("gpt-5.5", client))
+        quiet = agents.RunConfig(tracing_disabled=True)
+        await agents.Runner.run(agent, "Weather in Oslo?", session=session, run_config=quiet)
+        kept = [item.get("type") for item in await session.get_items()]
+        assert kept == ["message", "compaction"]
+        result = await agents.Runner.run(agent, "Of what?", session=session, run_config=quiet)
+    assert result.final_output == "Of Oslo."
+    assert spoken(fake) == ["Weather in Oslo?", f"{SUMMARY_INTRO}\n\nThey spoke of Oslo.", "Of what?"]

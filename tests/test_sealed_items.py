@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
+import openai
 import pytest
+from openai import AsyncOpenAI
 
 from responses_asgi.errors import InvalidRequestError
 from responses_asgi.history.sealed import (
@@ -18,6 +22,7 @@ from responses_asgi.history.sealed import (
     summary_token,
 )
 from responses_asgi.loss import Losses
+from responses_asgi.middleware import ResponsesMiddleware
 from responses_asgi.profiles import PROFILES
 from responses_asgi.seal import Seals
 from responses_asgi.testing import FakeModel, Reasoning, ToolCall
@@ -25,6 +30,8 @@ from responses_asgi.translate.readable_tokens import REASONING, write_token
 from responses_asgi.translate.reasoning import open_thought, reasoning_text, seal_details
 from responses_asgi.transport import ASGITransport
 from responses_asgi.types.json import JSON
+from responses_asgi.upstreams.upstream import Upstream
+from tests.loopback import served
 from tests.machine import STOP, answer, call, calls, delta, translator, whole
 
 KEY, NEWER = "a key of the service", "another key of the service"
@@ -314,3 +321,65 @@ async def test_a_client_whose_key_is_gone_goes_on_without_the_token() -> None:
     output = {"type": "function_call_output", "call_id": called["call_id"], "output": "sun"}
     await turn({**body, "input": [hi, bare, called, output]}, fake, Seals([NEWER]))
     assert fake.requests[-1].messages[1]["reasoning_content"] == "", "the server demands the field"
+
+
+# Through the middleware
+
+
+@asynccontextmanager
+async def bridged(fake: FakeModel, key: str = "sk-a", **settings: Any) -> AsyncIterator[AsyncOpenAI]:
+    """The OpenAI SDK on a real server: a process of its own, as far as state is concerned."""
+    bridge = ResponsesMiddleware(Upstream.asgi(fake, profile="deepseek"), store=None, **settings)
+    async with served(bridge) as url, AsyncOpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0) as client:
+        yield client
+
+
+async def ask_weather(client: AsyncOpenAI, conversation: list[Any], *, stream: bool) -> list[Any]:
+    """The output of one turn of a client that keeps the conversation itself, as it sends it back."""
+    body: Any = {"model": "m", "tools": [WEATHER], "store": False, "include": INCLUDE, "input": conversation}
+    if stream:
+        done = [
+            event.item
+            async for event in await client.responses.create(**body, stream=True)
+            if event.type == "response.output_item.done"
+        ]
+    else:
+        done = (await client.responses.create(**body)).output
+    items = [item.to_dict() for item in done]
+    return [CLIENTS["Codex"](item) if item["type"] == "reasoning" else item for item in items]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_turn_is_continued_by_another_process_with_a_newer_key(stream: bool) -> None:
+    turns: list[Any] = [[Reasoning("Hm."), ToolCall("weather", {"city": "Oslo"})], "Sun.", "Sun."]
+    fake = FakeModel(turns, profile="deepseek")
+    conversation: list[Any] = [{"role": "user", "content": "Weather?"}]
+    async with bridged(fake, seal_keys=[KEY]) as client:
+        conversation += await ask_weather(client, conversation, stream=stream)
+    thought, called = conversation[1:]
+    assert thought["encrypted_content"].startswith("sealed1.")
+    conversation.append({"type": "function_call_output", "call_id": called["call_id"], "output": "sun"})
+    for item in (thought, {**thought, "content": None}):
+        conversation[1] = item
+        async with bridged(fake, seal_keys=[NEWER, KEY]) as client:
+            await ask_weather(client, conversation, stream=stream)
+        assert fake.requests[-1].messages[1]["reasoning_content"] == "Hm."
+
+
+async def test_clients_are_told_of_tokens_that_do_not_open() -> None:
+    fake = FakeModel([[Reasoning("Hm."), "Sun."], "Rain.", "Wind."], profile="deepseek")
+    conversation: list[Any] = [{"role": "user", "content": "Weather?"}]
+    async with bridged(fake, seal_keys=[KEY]) as client:
+        conversation += await ask_weather(client, conversation, stream=False)
+        conversation.append({"role": "user", "content": "And now?"})
+        changed = [*conversation]
+        changed[1] = {**changed[1], "encrypted_content": changed[1]["encrypted_content"][:-4]}
+        for asker, given in ((client, changed), (client.with_options(api_key="sk-b"), conversation)):
+            with pytest.raises(openai.BadRequestError) as caught:
+                await ask_weather(asker, given, stream=True)
+            assert caught.value.code == "invalid_encrypted_content"
+            assert caught.value.param == "input[1].encrypted_content"
+    async with bridged(fake, seal_keys=[NEWER]) as client:
+        body: Any = {"model": "m", "store": False, "input": conversation}
+        reply = await client.responses.with_raw_response.create(**body)
+    assert "input[1].encrypted_content;dropped" in unquote(reply.headers["x-responses-asgi-loss"])

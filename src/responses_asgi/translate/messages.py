@@ -44,7 +44,7 @@ REJECTED_ITEMS: dict[str, str] = {
     "apply_patch_call": "Chat Completions has no patch tool",
     "apply_patch_call_output": "Chat Completions has no patch tool",
     "compaction": "only the service that compacted the conversation can read it",
-    "compaction_trigger": "this service does not compact conversations",
+    "compaction_trigger": "conversations are compacted by POST /responses/compact",
     "computer_call": "Chat Completions has no computer tool",
     "computer_call_output": "Chat Completions has no computer tool",
     "local_shell_call": "Chat Completions has no shell tool",

@@ -20,7 +20,7 @@ class ChatCompletionsMiddleware(Component):
 
     `app` is the ASGI app whose Responses endpoint is used (FastAPI, Starlette, Django), or an `Upstream`,
     such as `Upstream.http(url, api="responses")`. To an Upstream that speaks Chat Completions itself requests
-    pass as they are, or with its edits (then the answer still passes as it is, a renamed model included).
+    pass as they are, unless it has hooks or edits, or there is a `store`.
 
     - `path`: where Chat clients call, one path or several, relative to the app's `root_path`. Default:
       `/chat/completions`, `/v1/chat/completions` and Azure's `/openai/...` paths.
@@ -28,8 +28,9 @@ class ChatCompletionsMiddleware(Component):
       `/responses` in the place of `/chat/completions`.
     - `reasoning_field`, `max_choices`: see `Options`. `settings`: see `Settings`.
 
-    Reasoning that Chat cannot carry is remembered by tool-call id, in this process and for an hour, so that
-    the next turn gives it back to the upstream.
+    Reasoning that Chat cannot carry is remembered by tool-call id, in the `store` or else in this process, so
+    that the next turn gives it back to the upstream. With a `store`, clients can also have completions kept
+    (`store: true`) and leave out what was said before (`previous_response_id`, `conversation`).
 
     Raises ConfigurationError when the settings cannot work together.
 

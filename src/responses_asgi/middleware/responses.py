@@ -17,7 +17,8 @@ class ResponsesMiddleware(Component):
     """Answers POST /responses from a Chat Completions endpoint; everything else passes through untouched.
 
     `app` is the ASGI app whose chat endpoint is used (FastAPI, Starlette, Django), or an `Upstream`. To an
-    Upstream that speaks Responses itself requests pass as they are, unless it has hooks or edits.
+    Upstream that speaks Responses itself requests pass as they are, unless it has hooks or edits, or there is
+    a `store`.
 
     - `path`: where Responses clients call, one path or several, relative to the app's `root_path`. Default:
       `/responses`, `/v1/responses` and Azure's `/openai/...` paths.

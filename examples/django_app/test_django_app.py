@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from openai import AsyncOpenAI, OpenAI
+from openai import AsyncOpenAI, AuthenticationError, NotFoundError, OpenAI
 
 from examples.serving import ROOT, uvicorn
 
@@ -103,6 +103,31 @@ def test_the_chat_route_is_as_it_was(client: OpenAI) -> None:
         model="clerk", messages=[{"role": "user", "content": "How can I pay?"}]
     )
     assert completion.choices[0].message.content == "We take cards and bank transfers."
+
+
+def test_a_conversation_goes_on_in_another_process(client: OpenAI) -> None:
+    tools: list[Any] = [TICKET_TOOL]
+    first = client.responses.create(model="clerk", input="A ticket, please: no lid.", tools=tools)
+    (call,) = (item for item in first.output if item.type == "function_call")
+    output: Any = {"type": "function_call_output", "call_id": call.call_id, "output": "ticket 17"}
+    with uvicorn("desk.asgi:application", folder=FOLDER) as url:
+        there = client.with_options(base_url=f"{url}/v1")
+        second = there.responses.create(model="clerk", input=[output], previous_response_id=first.id)
+        assert second.output_text == "Done: ticket 17."
+        assert there.responses.retrieve(first.id).output == first.output
+    client.responses.delete(second.id)
+    with pytest.raises(NotFoundError):
+        client.responses.retrieve(second.id)
+
+
+def test_what_is_kept_is_shown_to_those_whom_django_lets_in(client: OpenAI, base_url: str) -> None:
+    kept = client.responses.create(model="clerk", input="How can I pay?")
+    with pytest.raises(AuthenticationError):
+        client.with_options(api_key="nobody knows me").responses.retrieve(kept.id)
+    other = client.with_options(api_key="somebody else")
+    other.responses.create(model="clerk", input="How can I pay?")
+    with pytest.raises(NotFoundError):
+        other.responses.retrieve(kept.id)
 
 
 def test_the_store_obeys_the_rules_of_every_store(tmp_path: Path) -> None:

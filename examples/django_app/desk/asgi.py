@@ -1,4 +1,5 @@
-"""Django's ASGI application, wrapped: the chat route answers /v1/responses as well.
+"""Django's ASGI application, wrapped: the chat route answers /v1/responses as well, and turns are kept in the
+project's database.
 
 Start it in this folder: uvicorn desk.asgi:application
 """
@@ -13,4 +14,8 @@ from responses_asgi import ResponsesMiddleware
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "desk.settings")
 
-application = ResponsesMiddleware(get_asgi_application())
+django = get_asgi_application()
+
+from desk.stores import DjangoStore  # noqa: E402 - its models can be imported now that Django is set up
+
+application = ResponsesMiddleware(django, store=DjangoStore())

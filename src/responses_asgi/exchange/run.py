@@ -18,6 +18,7 @@ from responses_asgi.exchange.refusals import telling_refusals
 from responses_asgi.exchange.request import parse_body, read_body
 from responses_asgi.exchange.routes import Choose, Route, Service
 from responses_asgi.exchange.untouched import pass_untouched
+from responses_asgi.loss import Loss
 from responses_asgi.types.asgi import Receive, Scope, Send
 from responses_asgi.upstreams.replies import send_error, send_to_nobody
 from responses_asgi.upstreams.upstream import WireAPI
@@ -36,10 +37,12 @@ async def run_exchange(
     choose: Choose,
     service: Service,
     model: str | None = None,
+    losses: Sequence[Loss] = (),
 ) -> None:
     """Answer one POST of this client API from the upstream that `choose` finds for it.
 
-    `model` is used when the body names none, as for Azure's deployment paths. Raises what the upstream's app
+    `model` is used when the body names none, as for Azure's deployment paths. `losses` are what the request
+    has lost before it came here, which is told with what is lost from here on. Raises what the upstream's app
     or a hook raised, after the client has been told.
     """
     asked: Asked | None = None
@@ -55,7 +58,7 @@ async def run_exchange(
             routes = choose(given if isinstance(given, dict) else {})
             required = all(route.upstream.model is None for route in routes)
             body = CLIENTS[client].validate(given, model_required=required)
-            asked = Asked(client, body, await service.state.owners.of(scope), scope)
+            asked = Asked(client, body, await service.state.owners.of(scope), scope, losses)
             first = await Attempt.prepare(asked, routes[0], service)
     if asked is None or first is None:
         return

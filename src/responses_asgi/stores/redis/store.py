@@ -154,7 +154,7 @@ class RedisStore:
             b" ".join(map(digest, record.names)),
             max(1, round(min(seconds, MAX_TTL) * 1000)),
             encoded(record.id),
-            record.data,
+            bytes(record.data),
             encoded(record.parent),
             json.dumps(record.names),
             "" if record.ttl is None else repr(record.ttl),

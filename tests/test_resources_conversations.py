@@ -69,7 +69,7 @@ async def test_sdk_adds_retrieves_and_deletes_items() -> None:
 async def test_sdk_pages_through_250_items(order: Any) -> None:
     kept = Kept()
     async with kept.client() as client:
-        made = await client.conversations.create(items=users(20))  # type: ignore[arg-type] # read-only dicts
+        made = await client.conversations.create(items=users(20))
         for start in range(20, 250, 20):
             await _add(client, made.id, users(min(20, 250 - start), start))
         ids = [item.id async for item in client.conversations.items.list(made.id, order=order, limit=100)]
@@ -80,13 +80,13 @@ async def test_sdk_pages_through_250_items(order: Any) -> None:
 
 
 async def _add(client: AsyncOpenAI, id: str, items: list[JSON]) -> None:
-    await client.conversations.items.create(id, items=items)  # type: ignore[arg-type] # read-only dicts
+    await client.conversations.items.create(id, items=items)
 
 
 async def test_a_page_begins_behind_its_cursor() -> None:
     kept = Kept()
     async with kept.client() as client:
-        made = await client.conversations.create(items=users(5))  # type: ignore[arg-type] # read-only dicts
+        made = await client.conversations.create(items=users(5))
         page = await client.conversations.items.list(made.id, after="msg_0003", limit=2)
         assert [item.id for item in page.data] == ["msg_0002", "msg_0001"]
         assert page.has_more is True
@@ -111,7 +111,7 @@ async def test_an_empty_list_has_no_ends() -> None:
 async def test_another_owner_sees_nothing_and_changes_nothing() -> None:
     kept = Kept()
     async with kept.client() as client, kept.client(OTHER_KEY) as other:
-        made = await client.conversations.create(items=users(1))  # type: ignore[arg-type] # read-only dicts
+        made = await client.conversations.create(items=users(1))
         conversations: Any = other.conversations
         for ask in (
             conversations.retrieve(made.id),

@@ -190,7 +190,7 @@ JSON_VALUES = st.recursive(
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.dictionaries(st.sampled_from(["role", "content", "output", "arguments"]), JSON_VALUES)))
 def test_estimates_take_items_of_any_shape(items: list[JSON]) -> None:
     estimate = estimate_tokens({"input": items})

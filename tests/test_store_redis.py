@@ -351,7 +351,7 @@ class TestFailures:
             assert len(await narrow.list("response", "anna", limit=100)) == 50
 
     async def test_passwords_and_users(self) -> None:
-        rules = "on >pepper ~shop:* +@all"
+        rules = "on >pepper ~shop:* +@read +@write +@scripting +@connection"
         with redis_server("--requirepass", "salt", "--user", "clerk", *rules.split()) as server:
             place = f"127.0.0.1:{server.port}"
             for url in (f"redis://:salt@{place}", f"redis://clerk:pepper@{place}/0"):

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         UpstreamError,
         VersionConflictError,
     )
+    from responses_asgi.gateway import CORS, Gateway
     from responses_asgi.loss import Loss, Losses
     from responses_asgi.middleware.chat import ChatCompletionsMiddleware
     from responses_asgi.middleware.responses import ResponsesMiddleware
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from responses_asgi.upstreams.upstream import Upstream
 
 __all__ = [
+    "CORS",
     "PROFILES",
     "APIError",
     "ASGITransport",
@@ -67,6 +69,7 @@ __all__ = [
     "ConvertedStream",
     "ExchangeContext",
     "Finish",
+    "Gateway",
     "InvalidRequestError",
     "Loss",
     "Losses",
@@ -126,6 +129,7 @@ _MODULES = {
         "UpstreamError",
         "VersionConflictError",
     ),
+    "gateway": ("CORS", "Gateway"),
     "loss": ("Loss", "Losses"),
     "middleware.chat": ("ChatCompletionsMiddleware",),
     "middleware.responses": ("ResponsesMiddleware",),

@@ -14,6 +14,7 @@ from __future__ import annotations
 import inspect
 import logging
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -27,7 +28,7 @@ from responses_asgi.exchange.routes import Route, Service
 from responses_asgi.exchange.upstream_request import UpstreamRequest, upstream_request
 from responses_asgi.history import Turn
 from responses_asgi.history.sealed import reasoning_seal
-from responses_asgi.loss import Losses
+from responses_asgi.loss import Loss, Losses
 from responses_asgi.translate.chat_to_responses import ChatToResponses
 from responses_asgi.translate.messages import HISTORY
 from responses_asgi.translate.translator import Translator
@@ -49,12 +50,13 @@ _EDITS = ("model", "set", "drop", "rename", "headers", "before_upstream", "on_ev
 
 
 class Asked(NamedTuple):
-    """A checked request: in which API, what, by whom, and the scope it came with."""
+    """A checked request: in which API, what, by whom, the scope it came with, and what it lost before."""
 
     client: WireAPI
     body: JSON
     owner: str
     scope: Scope
+    losses: Sequence[Loss] = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,7 +84,7 @@ class Attempt:
             recall = await service.memory.recall(asked.owner, asked.body)
         past = Past(turn.history, recall, state.new_id, reasoning_seal(state.seals, asked.owner))
         translator = pair.translator(turn.body, upstream, options, past)
-        for loss in turn.losses:
+        for loss in (*asked.losses, *turn.losses):
             translator.losses.report(loss.path, loss.action, loss.reason)
         if translator.calls > options.max_choices:
             raise InvalidRequestError(
@@ -117,7 +119,7 @@ class Attempt:
     def idle(self) -> bool:
         """Whether there is nothing to do on the way: the bytes can pass as they are."""
         stateless = self.turn.body is self.asked.body and not (self.turn.keeps or self.turn.history.items)
-        return self.pair.equal and not is_edited(self.upstream) and stateless
+        return self.pair.equal and not is_edited(self.upstream) and stateless and not self.asked.losses
 
     async def run(self, outlet: Outlet, *, service: Service, hold: bool = False) -> APIError | None:
         """Answer the client; with `hold`, the upstream's failure before its answer began is returned instead.

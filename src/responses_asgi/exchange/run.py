@@ -19,6 +19,7 @@ from responses_asgi.exchange.refusals import telling_refusals
 from responses_asgi.exchange.request import parse_body, read_body
 from responses_asgi.exchange.routes import Choose, Route, Service
 from responses_asgi.exchange.untouched import pass_untouched
+from responses_asgi.loss import Loss
 from responses_asgi.types.asgi import Receive, Scope, Send
 from responses_asgi.upstreams.replies import send_to_nobody
 from responses_asgi.upstreams.upstream import WireAPI
@@ -37,10 +38,12 @@ async def run_exchange(
     choose: Choose,
     service: Service,
     model: str | None = None,
+    losses: Sequence[Loss] = (),
 ) -> None:
     """Answer one POST of this client API from the upstream that `choose` finds for it.
 
-    `model` is used when the body names none, as for Azure's deployment paths. Raises what the upstream's app
+    `model` is used when the body names none, as for Azure's deployment paths. `losses` are what the request
+    has lost before it came here, which is told with what is lost from here on. Raises what the upstream's app
     or a hook raised, after the client has been told.
     """
     asked: Asked | None = None
@@ -53,6 +56,7 @@ async def run_exchange(
         else:
             given = parse_body(content, max_depth=service.options.max_depth, model=model)
             asked, routes = await ask_for(given, scope, client=client, choose=choose, service=service)
+            asked = asked._replace(losses=losses)
             tries = await Tries.prepare(asked, routes, service)
     if asked is None or tries is None:
         return

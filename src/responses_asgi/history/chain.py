@@ -17,7 +17,7 @@ from responses_asgi.errors import InvalidRequestError
 from responses_asgi.history.completions import Completions, StoredCompletion
 from responses_asgi.history.conversations import Conversations
 from responses_asgi.history.items import Entry, own_entries, replayed
-from responses_asgi.history.misses import Misses
+from responses_asgi.history.misses import Misses, too_long
 from responses_asgi.history.responses import Responses, StoredResponse
 from responses_asgi.loss import Losses
 from responses_asgi.profiles import profile_for
@@ -25,7 +25,7 @@ from responses_asgi.translate.call_pairs import CALL_TYPES, OUTPUT_TYPES
 from responses_asgi.translate.input_items import input_items
 from responses_asgi.types.json import JSON
 
-__all__ = ["MAX_ITEMS", "Kept", "answer_items", "message_items", "replay", "too_long"]
+__all__ = ["MAX_ITEMS", "Kept", "answer_items", "message_items", "replay"]
 
 MAX_ITEMS = 10_000
 """The most items that are replayed for one request."""
@@ -68,7 +68,7 @@ async def replay(
             raise kept.misses.error("previous", wanted, status=400)
         turn = _entries(stored, losses)
         if stored.conversation is not None:
-            turn = await _before(kept, owner, stored) + turn
+            turn = await _before(kept, owner, stored, max_items) + turn
         turns.append(turn)
         # A turn without any item counts too: it is looked up like the others.
         count += len(turn) or 1
@@ -76,16 +76,6 @@ async def replay(
             raise too_long(PREVIOUS, max_items)
         wanted = stored.previous
     return replayed([entry for turn in reversed(turns) for entry in turn])
-
-
-def too_long(param: str, max_items: int) -> InvalidRequestError:
-    """The error for a history that is not replayed any more."""
-    return InvalidRequestError(
-        f"What '{param}' names has more than {max_items} items, the most that are replayed here. Compact the "
-        "conversation, or begin a new one.",
-        param=param,
-        code="history_too_long",
-    )
 
 
 def message_items(messages: Sequence[JSON], losses: Losses) -> list[JSON]:
@@ -110,8 +100,12 @@ def message_items(messages: Sequence[JSON], losses: Losses) -> list[JSON]:
 def answer_items(completion: JSON, losses: Losses) -> list[JSON]:
     """The items that a chat completion answers; of several choices, those of the first."""
     choice = completion["choices"][0]
-    items = message_items([{**choice["message"], "role": "assistant"}], losses)
-    if choice.get("finish_reason") in (None, "length"):
+    message, finish = {**choice["message"], "role": "assistant"}, choice.get("finish_reason")
+    items = message_items([message], losses)
+    if finish is None and not any(item.get("type") != "message" or item["content"] for item in items):
+        # It broke off before anything was said.
+        return []
+    if finish in (None, "length"):
         # It may have broken off inside a call.
         return [
             {**item, "status": "incomplete"} if item.get("type") in CALL_TYPES else item for item in items
@@ -130,7 +124,11 @@ def _entries(stored: StoredResponse | StoredCompletion, losses: Losses) -> list[
     return own_entries([*message_items(stored.messages, losses), *answer_items(stored.completion, losses)])
 
 
-async def _before(kept: Kept, owner: str, stored: StoredResponse | StoredCompletion) -> list[Entry]:
+async def _before(
+    kept: Kept, owner: str, stored: StoredResponse | StoredCompletion, most: int
+) -> list[Entry]:
     """The items that were in the turn's conversation before it."""
-    entries = await kept.conversations.entries(owner, str(stored.conversation), status=400, param=PREVIOUS)
+    entries = await kept.conversations.entries(
+        owner, str(stored.conversation), most=most, status=400, param=PREVIOUS
+    )
     return list(takewhile(lambda entry: entry.turn != stored.id, entries))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from responses_asgi.errors import InvalidRequestError, VersionConflictError
 from responses_asgi.history.items import Entry, Identify, input_entries, is_name, listed
-from responses_asgi.history.misses import Misses
+from responses_asgi.history.misses import Misses, too_long
 from responses_asgi.history.pages import Page, Query, unknown_cursor
 from responses_asgi.stores.records import Record, Records
 from responses_asgi.translate.messages import item_type
@@ -135,11 +135,12 @@ class Conversations:
     # For turns
 
     async def entries(
-        self, owner: str, id: str, *, status: int = 404, param: str | None = None
+        self, owner: str, id: str, *, most: int, status: int = 404, param: str = "conversation"
     ) -> Sequence[Entry]:
         """All of its items in order, for a turn; it and they are kept for their full time again.
 
-        `status` and `param` are those of the error for an id that leads nowhere.
+        `status` and `param` are those of the errors: for an id that leads nowhere, and, always a 400, for
+        more than `most` items.
         """
         record = await self._kept(owner, id, renew=True, status=status, param=param)
         records: list[Record] = []
@@ -147,6 +148,8 @@ class Conversations:
             ITEM, owner, parent=id, after=records[-1].position if records else None, limit=_BATCH
         ):
             records += batch
+            if len(records) > most:
+                raise too_long(param, most)
         data = loads(record.data)
         if self._now() - data["renewed_at"] > self._renewed_every:
             await self._renew(owner, record, data, records)

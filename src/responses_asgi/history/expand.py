@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from responses_asgi.history.chain import MAX_ITEMS, Kept, replay, too_long
+from responses_asgi.history.chain import MAX_ITEMS, Kept, replay
 from responses_asgi.history.items import Entry, replayed
 from responses_asgi.history.misses import keeps_nothing
 from responses_asgi.history.requests import StateRequest
@@ -26,10 +26,7 @@ async def before(
         return await replay(kept, owner, asked.previous, losses=losses, max_items=max_items)
     if asked.conversation is None:
         return []
-    entries = await kept.conversations.entries(owner, asked.conversation)
-    if len(entries) > max_items:
-        raise too_long("conversation", max_items)
-    return replayed(entries)
+    return replayed(await kept.conversations.entries(owner, asked.conversation, most=max_items))
 
 
 async def resolved(

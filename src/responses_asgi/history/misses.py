@@ -11,12 +11,12 @@ import re
 
 from responses_asgi.errors import InvalidRequestError
 
-__all__ = ["RANDOM_BYTES", "SHARED_STORE", "STATELESS", "Misses", "keeps_nothing"]
+__all__ = ["RANDOM_BYTES", "SHARED_STORE", "STATELESS", "Misses", "keeps_nothing", "too_long"]
 
 logger = logging.getLogger("responses_asgi")
 
 RANDOM_BYTES = 16
-_TAGGED = re.compile(rf"[a-z]+_([0-9a-f]{{6}})[0-9a-f]{{{2 * RANDOM_BYTES}}}")
+_TAGGED = re.compile(rf"[a-z]+[_-]([0-9a-f]{{6}})[0-9a-f]{{{2 * RANDOM_BYTES}}}")
 
 SHARED_STORE = 'give the service a store that all of its processes share, such as store="sqlite:///state.db"'
 
@@ -97,3 +97,13 @@ class Misses:
 def keeps_nothing(param: str, *, code: str = "unsupported_parameter") -> InvalidRequestError:
     """The error for a request that needs what was kept, where nothing is."""
     return InvalidRequestError(f"'{param}' cannot be honoured: {STATELESS}.", param=param, code=code)
+
+
+def too_long(param: str, max_items: int) -> InvalidRequestError:
+    """The error for a history that is not replayed any more."""
+    return InvalidRequestError(
+        f"What '{param}' names has more than {max_items} items, the most that are replayed here. Compact the "
+        "conversation, or begin a new one.",
+        param=param,
+        code="history_too_long",
+    )

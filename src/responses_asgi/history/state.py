@@ -33,6 +33,9 @@ _STATEFUL = {
     "conversation": "unsupported_parameter",
 }
 
+# Ids that nothing is found by; those of Chat calls may have no more than 40 characters.
+_UNTAGGED = frozenset({"call_"})
+
 
 class State:
     """Everything that is kept between the requests of a component.
@@ -74,7 +77,8 @@ class State:
 
     def new_id(self, prefix: str) -> str:
         """An id nobody can guess: prefix, tag of the store's process if it has one, random hexadecimals."""
-        return prefix + self.misses.tag + secrets.token_hex(RANDOM_BYTES)
+        tag = "" if prefix in _UNTAGGED else self.misses.tag
+        return prefix + tag + secrets.token_hex(RANDOM_BYTES)
 
     async def begin(
         self, body: JSON, owner: str, *, client: WireAPI, spoken: WireAPI, profile: Profile | None = None

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from responses_asgi.errors import StoreError
 from responses_asgi.history.chain import Kept, answer_items, message_items
 from responses_asgi.history.completions import StoredCompletion
 from responses_asgi.history.items import Entry, Identify, entries_of, is_name
@@ -21,9 +22,6 @@ __all__ = ["Keeping", "Turn", "Warnings"]
 
 logger = logging.getLogger("responses_asgi")
 
-# Answers after which a conversation goes on from where it was.
-_NOT_APPENDED = frozenset({"failed"})
-
 
 class Warnings:
     """Logs that answers could not be kept, once in `every` seconds: a store that is gone fails each time."""
@@ -37,7 +35,9 @@ class Warnings:
         now = time.monotonic()
         if now >= self._next:
             self._next = now + self._every
-            logger.warning("%s was answered but could not be kept: %s", id, error)
+            # Of a failing store, the message says enough.
+            trace = None if isinstance(error, StoreError) else error
+            logger.warning("%s was answered but could not be kept: %s", id, error, exc_info=trace)
 
 
 class Keeping(NamedTuple):
@@ -108,7 +108,7 @@ class Turn:
         return True
 
     def _records(self, keeping: Keeping, answer: JSON, *, left: bool) -> list[Record]:
-        if "choices" in answer:
+        if answer.get("choices"):
             return _completion_records(keeping, self.owner, answer)
         if "output" in answer:
             return _response_records(keeping, self.owner, _left(answer) if left else answer)
@@ -159,10 +159,10 @@ def _completion_records(keeping: Keeping, owner: str, completion: JSON) -> list[
             conversation=asked.conversation,
         )
         records.append(stored.record(owner, keeping.ttl))
-    if asked.conversation is not None and completion["choices"]:
-        lost = Losses()
-        items = message_items(keeping.messages, lost) + answer_items(completion, lost)
-        entries = entries_of(items, keeping.new_id)
+    lost = Losses()
+    answered = answer_items(completion, lost) if asked.conversation is not None else []
+    if answered:
+        entries = entries_of([*message_items(keeping.messages, lost), *answered], keeping.new_id)
         records += _appended(keeping, owner, completion.get("id") or "", entries)
     return records
 

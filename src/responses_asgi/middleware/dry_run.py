@@ -52,8 +52,8 @@ _FIELDS: dict[WireAPI, str] = {"chat": "messages", "responses": "input"}
 # Query parameter -> the field of the body that it stands for.
 _PARAMETERS = {"conversation_id": "conversation", "previous_response_id": "previous_response_id"}
 
-# Fields of a Chat request that are seen to on the answer's way back to Chat, which is not taken here: field ->
-# (values that ask for nothing, why it is left out).
+# Fields of a Chat request that are seen to on the answer's way back to Chat, which is not taken here:
+# field -> (values that ask for nothing, why it is left out).
 _LEFT_OUT: dict[str, tuple[tuple[object, ...], str]] = {
     "n": ((None, 1), "a response has one answer"),
     "stop": ((None, "", []), "a response is not cut at stop sequences"),

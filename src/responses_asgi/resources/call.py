@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
+from responses_asgi.auth import Guard
+from responses_asgi.auth.guard import Action
 from responses_asgi.errors import InvalidRequestError
 from responses_asgi.exchange.options import Options
 from responses_asgi.exchange.request import parse_body, read_body
@@ -18,22 +20,13 @@ from responses_asgi.types.checks import Open, check
 from responses_asgi.types.json import JSON
 from responses_asgi.upstreams.replies import send_json
 
-__all__ = ["Action", "Ask", "Call", "ClientLeft", "CountTokens", "Guard", "Method", "Services"]
-
-Action = Literal["read", "list", "create"]
+__all__ = ["Ask", "Call", "ClientLeft", "CountTokens", "Method", "Services"]
 
 Ask: TypeAlias = Callable[[Scope, JSON], Awaitable[JSON]]
 """`(client's scope, Responses body, not streamed) -> the upstream's JSON`; raises APIError with its error."""
 
 CountTokens: TypeAlias = Callable[[JSON], int | Awaitable[int]]
 """`(Responses body whose input is the whole history) -> number of input tokens`; may be `async def`."""
-
-
-class Guard(Protocol):
-    """Who may do what on routes that the wrapped app, and so its authentication, never sees."""
-
-    async def check(self, scope: Scope, owner: str, *, action: Action) -> None:
-        """Raises APIError (401, 403) unless this owner may; `action` is what the request is for."""
 
 
 class ClientLeft(Exception):

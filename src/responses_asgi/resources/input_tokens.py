@@ -52,7 +52,8 @@ def _whole(turn: Turn) -> JSON:
     """The request with all that comes before it."""
     given = turn.body.get("input") or []
     own = [{"role": "user", "content": given}] if isinstance(given, str) else given
-    return {**turn.body, "input": [*turn.history.items, *own]}
+    items = [*turn.history.items, *own]
+    return {**turn.body, "input": items} if items else turn.body
 
 
 async def _exact(call: Call, body: JSON) -> int | None:
@@ -75,5 +76,5 @@ async def _exact(call: Call, body: JSON) -> int | None:
         if error.status in _NOT_THERE:
             return None
         raise
-    tokens = answer.get("input_tokens")
-    return tokens if isinstance(tokens, int) else None
+    number = answer.get("input_tokens")
+    return number if isinstance(number, int) else None

@@ -1,8 +1,8 @@
 """What clients write into query strings, and how a mistake there is told.
 
-The OpenAI SDKs write a list as `include[]=a&include[]=b` with percent-encoded brackets, others as
-`include=a&include=b` or `include=a,b`; an object is `metadata[key]=value`. A parameter that is given twice
-counts as it was given last. Unknown parameters pass.
+A parameter that is given twice counts as it was given last. An object is written `metadata[key]=value`, with
+or without percent-encoded brackets. Unknown parameters pass, and so does `include` in all its spellings:
+nothing that was stored is kept back.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _MOST_DIGITS = 18
 class Params:
     """The parameters of one query string, decoded, in their order.
 
-    >>> params = Params([("include[]", "a"), ("include[]", "b"), ("metadata[team]", "x"), ("limit", "7")])
-    >>> params.texts("include"), params.members("metadata"), params.page("desc").limit
-    (['a', 'b'], {'team': 'x'}, 7)
+    >>> params = Params([("metadata[team]", "blue"), ("limit", "5"), ("limit", "7")])
+    >>> params.members("metadata"), params.page("desc").limit
+    ({'team': 'blue'}, 7)
     """
 
     def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
@@ -61,11 +61,6 @@ class Params:
         if most is not None and number > most:
             raise _out_of_range(name, f"<= {most}", number, "integer_above_max_value")
         return number
-
-    def texts(self, name: str) -> list[str]:
-        """The values of a list, in any of its spellings."""
-        given = [value for key, value in self._pairs if key in (name, f"{name}[]")]
-        return [entry for value in given for entry in value.split(",") if entry]
 
     def members(self, name: str) -> dict[str, str]:
         """The members of an object that is written `name[key]=value`."""

@@ -11,12 +11,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
+from responses_asgi.auth import Guard
 from responses_asgi.errors import APIError
 from responses_asgi.exchange.options import Options
 from responses_asgi.exchange.refusals import telling_refusals
 from responses_asgi.history.state import State
 from responses_asgi.resources import chat_completions, conversations, responses
-from responses_asgi.resources.call import Ask, Call, ClientLeft, CountTokens, Guard, Method, Services
+from responses_asgi.resources.call import Ask, Call, ClientLeft, CountTokens, Method, Services
 from responses_asgi.resources.params import Params
 from responses_asgi.types.asgi import Message, Receive, Scope, Send
 from responses_asgi.upstreams.replies import send_error, send_to_nobody

@@ -21,7 +21,6 @@ _WAITING = frozenset({"queued", "in_progress"})
 
 
 async def _retrieve(call: Call) -> None:
-    """`include` asks for nothing more: a response is kept with all that it was made with."""
     starting_after = call.params.integer("starting_after")
     stream = call.params.boolean("stream")
     if starting_after is not None and not stream:
@@ -79,7 +78,8 @@ async def _stored(call: Call) -> StoredResponse:
 
 
 ROUTES: dict[str, dict[str, Method]] = {
-    "/responses/input_tokens": {"POST": Method("read", count_input_tokens)},
+    "/responses/input_tokens": {"POST": Method("create", count_input_tokens)},
+    # Its own request to the model is let in by who lets in all of them.
     "/responses/compact": {"POST": Method("read", _compact)},
     "/responses/{response_id}": {"GET": Method("read", _retrieve), "DELETE": Method("read", _delete)},
     "/responses/{response_id}/cancel": {"POST": Method("read", _cancel)},

@@ -65,7 +65,7 @@ def _parts(value: Any, kinds: frozenset[str]) -> Iterator[JSON]:
         for each in value:
             yield from _parts(each, kinds)
     elif isinstance(value, dict):
-        if value.get("type") in kinds:
+        if str(value.get("type")) in kinds:
             yield value
         for key in ("content", "output"):
             yield from _parts(value.get(key), kinds)

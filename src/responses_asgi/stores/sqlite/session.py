@@ -45,15 +45,21 @@ class Session:
         self._identity: tuple[int, int] | None = None
 
     def seconds_to_chore(self) -> float | None:
-        """How long the thread may wait for jobs; None: for ever."""
-        return None if self._chore is None else max(self._chore_due - time.monotonic(), 0.0)
+        """How long the thread may wait for jobs; None: for ever, there is nothing to tidy."""
+        if self._chore is None or self._connection is None:
+            return None
+        return max(self._chore_due - time.monotonic(), 0.0)
 
     def do(self, jobs: Sequence[Job]) -> None:
         """Do the jobs and answer them, then the chore if it is due."""
         if jobs:
             _answer(jobs, self._outcomes(jobs))
-        if self._chore is not None and time.monotonic() >= self._chore_due:
-            wants_more = self._do_chore(self._chore)
+        if self._chore is not None and self._connection is not None and time.monotonic() >= self._chore_due:
+            wants_more = False
+            try:
+                wants_more = self._chore(self._connection)
+            except Exception as error:
+                self._failed(error)
             self._chore_due = time.monotonic() + (0.0 if wants_more else self._chore_seconds)
 
     def close(self) -> None:
@@ -94,15 +100,6 @@ class Session:
     def _failed(self, error: Exception) -> Outcome:
         self.close()
         return None, self._database.failure(error)
-
-    def _do_chore(self, chore: Callable[[sqlite3.Connection], bool]) -> bool:
-        if self._connection is None:
-            return False
-        try:
-            return chore(self._connected())
-        except Exception as error:
-            self._failed(error)
-            return False
 
 
 def _attempt(job: Job, connection: sqlite3.Connection) -> Outcome:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from sqlite3 import Connection
 
-from responses_asgi.errors import ConfigurationError
+from responses_asgi.errors import ConfigurationError, StoreError
 from responses_asgi.stores.records import Record
 from responses_asgi.stores.sqlite import records as sql
 from responses_asgi.stores.sqlite.database import Database
@@ -84,13 +85,16 @@ class SQLiteStore:
             return None
         record, expires_at = found
         if renew:
-            ttl = self._ttl if record.ttl is None else record.ttl
-            renewed = now + ttl
-            if renewed - expires_at > ttl * _WORTH_RENEWING:
-                await self._writer.run(
-                    partial(sql.renew, position=record.position, expires_at=renewed, now=now)
-                )
+            await self._renew(record, expires_at, now)
         return record
+
+    async def _renew(self, record: Record, expires_at: float, now: float) -> None:
+        """Let its ttl begin anew. If that fails, which is logged, the record is given all the same."""
+        ttl = self._ttl if record.ttl is None else record.ttl
+        if now + ttl - expires_at > ttl * _WORTH_RENEWING:
+            renewal = partial(sql.renew, position=record.position, expires_at=now + ttl, now=now)
+            with contextlib.suppress(StoreError):
+                await self._writer.run(renewal)
 
     async def find(self, kind: str, owner: str, name: str) -> Record | None:
         """The record that has this name among its `names`; the newest if several have it."""

@@ -11,6 +11,7 @@ import asyncio
 import atexit
 import os
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
@@ -31,8 +32,8 @@ Inbox: TypeAlias = "SimpleQueue[Job | None]"
 LARGEST_GROUP = 500
 """Jobs that are taken at once: a caller waits for no more than these."""
 
-_EXIT_SECONDS = 5.0
-"""The interpreter's end waits no longer for a thread that waits for a locked file."""
+_END_SECONDS = 5.0
+"""The interpreter's end waits no longer for threads that wait for a locked file."""
 
 _workers: weakref.WeakSet[Worker] = weakref.WeakSet()
 
@@ -59,7 +60,7 @@ class Worker:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._inbox: Inbox = SimpleQueue()
-        self._end: Callable[[], object] = _nothing
+        self._finalizer: weakref.finalize[[None], Worker] | None = None
         _workers.add(self)
 
     async def run(self, work: Callable[[Connection], T]) -> T:
@@ -87,12 +88,15 @@ class Worker:
         """Let the thread end when what is asked already is done; the thread, None when there is none."""
         with self._lock:
             thread, self._thread = self._thread, None
-            self._end()
+            if self._finalizer is not None:
+                self._finalizer.detach()
+                self._inbox.put(None)
+            self._finalizer = None
             return thread
 
     def forget(self) -> None:
-        """In the child of a fork: the thread and its connection are the parent's."""
-        self._lock, self._thread, self._end = threading.Lock(), None, _nothing
+        """In the child of a fork, where the parent's threads are not."""
+        self._lock, self._thread, self._finalizer = threading.Lock(), None, None
 
     def _start(self) -> threading.Thread:
         inbox: Inbox = SimpleQueue()
@@ -108,14 +112,9 @@ class Worker:
         except RuntimeError as error:
             raise StoreError(f"The store cannot be used now: {error}.") from error
         # The thread knows its inbox and not this worker, which can so be forgotten and end it.
-        finalize = weakref.finalize(self, inbox.put, None)
-        finalize.atexit = False
-        self._inbox, self._end = inbox, finalize
+        self._inbox, self._finalizer = inbox, weakref.finalize(self, inbox.put, None)
+        self._finalizer.atexit = False
         return thread
-
-
-def _nothing() -> None:
-    """Ends a thread that was not started."""
 
 
 def _serve(inbox: Inbox, session: Session) -> None:
@@ -142,10 +141,16 @@ def _take(inbox: Inbox, seconds: float | None) -> tuple[list[Job], bool]:
 
 
 def _end_all() -> None:
-    """At the interpreter's end: what is asked already is kept, and the files are closed in order."""
-    threads = [worker.stop() for worker in list(_workers)]
-    for thread in filter(None, threads):
-        thread.join(timeout=_EXIT_SECONDS)
+    """At the interpreter's end and before a fork: what is asked already is kept, and the files are closed.
+
+    No process may use an SQLite file that was open when it was forked (https://www.sqlite.org/howtocorrupt.html).
+    One after the other: of two connections that close at once, neither is the last one and tidies up.
+    """
+    deadline = time.monotonic() + _END_SECONDS
+    for worker in list(_workers):
+        thread = worker.stop()
+        if thread is not None:
+            thread.join(timeout=max(deadline - time.monotonic(), 0.0))
 
 
 def _forget_all() -> None:
@@ -155,4 +160,4 @@ def _forget_all() -> None:
 
 atexit.register(_end_all)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_all)
+    os.register_at_fork(before=_end_all, after_in_child=_forget_all)

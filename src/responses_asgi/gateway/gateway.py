@@ -1,0 +1,320 @@
+"""The gateway: which of its endpoints a request is for, and who answers it.
+
+1. What the gateway has itself comes first: its own documents, the two APIs, state, the dry run.
+2. Everything else is the default upstream's, untouched; without one it is a 404.
+3. The mount point is cut off every path, so that upstreams never see it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import Any, Unpack, get_args
+
+from responses_asgi.auth import Guard
+from responses_asgi.errors import APIError
+from responses_asgi.exchange import Options, Route, Service, ask_app, ask_once, run_exchange
+from responses_asgi.exchange.refusals import telling_refusals
+from responses_asgi.gateway.cors import CORS
+from responses_asgi.gateway.inner_lifespan import started
+from responses_asgi.gateway.models import Models
+from responses_asgi.gateway.passthrough import Passthrough
+from responses_asgi.gateway.routing import ModelMap, Upstreams
+from responses_asgi.gateway.service import health, service_information
+from responses_asgi.lifespan import LifespanRelay, Runtime
+from responses_asgi.middleware.dry_run import DryRun, Way
+from responses_asgi.middleware.settings import OPTIONS, ServiceSettings, make_state
+from responses_asgi.middleware.targets import Target, Targets, split_root
+from responses_asgi.recall import CallMemory
+from responses_asgi.resources import Resources
+from responses_asgi.stores.memory import MemoryStore
+from responses_asgi.types.asgi import ASGIApp, Receive, Scope, Send, raw_path
+from responses_asgi.types.events import Dialect
+from responses_asgi.types.json import JSON, dumps
+from responses_asgi.upstreams.replies import send_error
+from responses_asgi.upstreams.upstream import ENDPOINTS, Upstream, WireAPI
+
+__all__ = ["Gateway", "GatewaySettings"]
+
+# Where the OpenAI SDKs and Azure's look for models.
+_MODELS = re.compile(r"(?:/v1|/openai|/openai/v1)?/models(?:/(?P<name>.+?))?/?")
+
+_READING = ("GET", "HEAD")
+
+# What `Options` has and only a gateway, which offers both APIs, can be given at once.
+_OF_APIS = frozenset({"dialect", "reasoning_field", "max_choices"})
+
+
+class GatewaySettings(ServiceSettings, total=False):
+    """`ServiceSettings`, and what the two middlewares have of their own.
+
+    - `dialect`, `reasoning_field`, `max_choices`: see `Options`.
+    - `store`: default: this process's memory where Responses clients are served from any Chat upstream,
+      otherwise nowhere. It is the same for all upstreams; with None those that speak Responses use their own.
+    - `auth_path`: a path of the default upstream.
+    """
+
+    dialect: Dialect
+    reasoning_field: str | None
+    max_choices: int
+
+
+class Gateway:
+    """Both APIs in front of every upstream, chosen by the model that is asked for; mounted, or served alone.
+
+    `upstreams` maps model names to upstreams: exact names, patterns with one `*` (the longest one counts) and
+    `"*"`, the default, which also answers requests without a model and gets all that is not a gateway's own:
+    files, embeddings, audio, WebSockets, unknown paths. Without a default these are a 404. A value is an
+    `Upstream`, a sequence (the best one first, then its fallbacks, taken when a call fails before its answer
+    begins), or a mapping of client API (`"chat"`, `"responses"`) to either. An Upstream alone is the default.
+
+    - `list_upstream_models`: whether `GET /models` also tells what upstreams list for patterns; None: only
+      where no name is exact.
+    - `cors`: what browsers are told about other sites' pages; None: nothing.
+    - `dry_run`: whether `POST /convert` and `POST /proxy` are answered.
+    - `settings`: see `GatewaySettings`.
+
+    It answers `GET /` (what it is), `GET /health` (open to everyone), `GET /models` and `/models/{id}`, and
+    both APIs at the default paths of the middleware, those of Azure included. A client's credential reaches
+    an HTTP upstream only where that says `credentials="forward"`.
+
+    Raises ConfigurationError when the settings cannot work together.
+
+    ```python
+    app.mount("/v1", Gateway({
+        "gpt-5.5": Upstream.http("https://api.deepseek.com", api_key_env="DEEPSEEK_KEY", model="deepseek-v4"),
+        "house": Upstream.handler(my_async_generator),
+        "*": Upstream.http("http://localhost:8000", profile="vllm"),
+    }))
+    ```
+    """
+
+    def __init__(
+        self,
+        upstreams: Upstreams,
+        *,
+        list_upstream_models: bool | None = None,
+        cors: CORS | None = None,
+        dry_run: bool = True,
+        **settings: Unpack[GatewaySettings],
+    ) -> None:
+        if unknown := settings.keys() - GatewaySettings.__annotations__.keys():
+            raise TypeError(f"Gateway() got an unexpected keyword argument {min(unknown)!r}")
+        given: dict[str, Any] = {**settings}
+        self._table = ModelMap(upstreams)
+        self._upstreams = list({id(upstream.app): upstream for upstream in self._table.upstreams()}.values())
+        self._targets: dict[WireAPI, Targets] = {
+            api: Targets(api, api, path=None, upstream_path=None) for api in get_args(WireAPI)
+        }
+        self._bases = sorted({base for targets in self._targets.values() for base in targets.bases})
+        self._pass = Passthrough(self._table.default)
+        self.options = Options(**{name: given[name] for name in (OPTIONS | _OF_APIS) & given.keys()})
+        self.state = make_state(given, default=MemoryStore if self._translates("responses") else lambda: None)
+        guard = self._make_guard(given)
+        self._service = self._make_service(guard)
+        self._resources = self._make_resources(guard, given)
+        self._dry_run = DryRun(self._way, service=self._service, guard=guard, bases=self._bases)
+        if list_upstream_models is None:
+            list_upstream_models = not any(entry.exact for entry in self._table.entries)
+        self._models = Models(self._table, ask=list_upstream_models)
+        self._dry_runs = dry_run
+        self._documents: dict[str, JSON] = {
+            "/": service_information(_endpoints(dry_run=dry_run)),
+            "/health": health(self._table, self.state.store),
+        }
+        self._app: ASGIApp = cors.around(self._serve) if cors else self._serve
+        self._runtime = Runtime([self._closing])
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            apps = [partial(started, upstream.app, scope) for upstream in self._upstreams]
+            await LifespanRelay(_nothing, Runtime([self.lifespan, *apps]), receive, send).run(scope)
+            return
+        await self._runtime.start()
+        root, path = split_root(scope)
+        raw: bytes = scope.get("raw_path") or raw_path(scope["path"])
+        raw = raw.removeprefix(raw_path(root)) or b"/"
+        below = {**scope, "root_path": "", "path": path or "/", "raw_path": raw}
+        await self._app(below, receive, send)
+
+    @asynccontextmanager
+    async def lifespan(self, app: object = None) -> AsyncIterator[None]:
+        """Start and stop with the host that it is mounted in: `FastAPI(lifespan=gateway.lifespan)`.
+
+        `app` is the host, which is not needed. Apps given with `Upstream.asgi` are started and stopped only
+        where the gateway is itself the server's app.
+        """
+        await self._runtime.start()
+        try:
+            yield
+        finally:
+            await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close what is held for the running event loop; a later request opens it anew."""
+        await self._runtime.aclose()
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer what is the gateway's own, and pass on the rest; `scope` is below the mount point."""
+        if scope["type"] != "http":
+            await self._pass(scope, receive, send)
+            return
+        method, path = scope["method"], scope["path"]
+        if method in _READING and (path in self._documents or _MODELS.fullmatch(path)):
+            async with telling_refusals(send):
+                await _send_document(send, await self._document(scope), whole=method == "GET")
+        elif self._resources.serves(path, method):
+            await self._resources(scope, receive, send)
+        elif self._dry_runs and self._dry_run.serves(path, method):
+            await self._dry_run(scope, receive, send)
+        elif (found := self._find(path)) is None:
+            await self._pass(scope, receive, send)
+        elif method == "POST":
+            await self._answer(*found, scope, receive, send)
+        elif method == "OPTIONS" and self._pass:
+            await self._pass(scope, receive, send)
+        else:
+            await send_error(send, _not_allowed(method))
+
+    def _find(self, path: str) -> tuple[WireAPI, Target] | None:
+        """The API whose endpoint this is."""
+        for client, targets in self._targets.items():
+            if (target := targets.find(path)) is not None:
+                return client, target
+        return None
+
+    async def _document(self, scope: Scope) -> JSON:
+        """What GET answers. Raises InvalidRequestError (404) for a model that is not offered."""
+        models = _MODELS.fullmatch(scope["path"])
+        if models is None:
+            return self._documents[scope["path"]]
+        name = models["name"]
+        return await (self._models.list(scope) if name is None else self._models.one(scope, name))
+
+    async def _answer(
+        self, client: WireAPI, target: Target, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Answer a request to one of the two APIs."""
+        await run_exchange(
+            scope,
+            receive,
+            send,
+            client=client,
+            choose=partial(self._choose, client, target.path.removesuffix(ENDPOINTS[client])),
+            service=self._service,
+            model=target.model,
+        )
+
+    def _choose(self, client: WireAPI, prefix: str, body: JSON) -> Sequence[Route]:
+        """Where a request may go, the best one first; `prefix` stands before the endpoint in its path.
+
+        Raises InvalidRequestError for a model that is not offered.
+        """
+        entry = self._table.find(body.get("model"), client)
+        return [_route(upstream, client, prefix) for upstream in entry.upstreams[client]]
+
+    def _way(self, scope: Scope, client: WireAPI, body: JSON) -> Way:
+        """Where a request would go, for the dry run; for a model that only other clients get, as theirs."""
+        entry = self._table.find(body.get("model"), client)
+        return Way(entry.name, scope, self._choose(client, self._base(scope), body))
+
+    async def _ask(self, scope: Scope, body: JSON) -> JSON:
+        """A response for ourselves, asked for as the client of this scope would."""
+        choose = partial(self._choose, "responses", self._base(scope))
+        return await ask_once(scope, body, choose=choose, service=self._service)
+
+    async def _ask_tokens(self, scope: Scope, body: JSON) -> JSON:
+        """What a Responses upstream itself says about the tokens of a request. Raises a 404 for others."""
+        upstream, path = self._choose("responses", self._base(scope), body)[0]
+        if upstream.api == "chat":
+            raise APIError("A Chat upstream counts no tokens.", status=404)
+        named = {"model": upstream.model} if upstream.model else {}
+        return await ask_app(upstream.app, {**scope, "path": path + "/input_tokens"}, {**body, **named})
+
+    def _base(self, scope: Scope) -> str:
+        """What stands before the endpoints in the path of a request to one of the API's other paths."""
+        return max((base for base in self._bases if scope["path"].startswith(base + "/")), key=len)
+
+    def _translates(self, client: WireAPI) -> bool:
+        """Whether clients of this API are served by any upstream that speaks the other one."""
+        ways = (entry.upstreams.get(client, ()) for entry in self._table.entries)
+        return any(upstream.spoken_to(client) != client for way in ways for upstream in way)
+
+    def _make_guard(self, given: Mapping[str, Any]) -> Guard:
+        """Servers that are shown the client's own credential check who is asking."""
+        settings = {name: given[name] for name in ("auth_path", "auth_ttl") if name in given}
+        apps = [upstream.app for upstream in self._upstreams]
+        checking = [app for app in apps if getattr(app, "forwards_credentials", False)]
+        app: ASGIApp | None = self._pass if given.get("auth_path") and self._pass else None
+        return Guard(
+            self.state.store, owners=self.state.owners, app=app or next(iter(checking), None), **settings
+        )
+
+    def _make_service(self, guard: Guard) -> Service:
+        store = self.state.store
+        memory = CallMemory(store or MemoryStore()) if self._translates("chat") else None
+        note = None if store is None else guard.note
+        return Service(options=self.options, state=self.state, memory=memory, note=note)
+
+    def _make_resources(self, guard: Guard, given: Mapping[str, Any]) -> Resources:
+        return Resources(
+            self.state,
+            ask=self._ask,
+            guard=guard,
+            bases=self._bases,
+            apis=frozenset(self._targets),
+            options=self.options,
+            count_tokens=given.get("count_tokens"),
+            ask_tokens=self._ask_tokens,
+            stateless=self._translates("responses"),
+        )
+
+    @asynccontextmanager
+    async def _closing(self) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            async with AsyncExitStack() as stack:
+                if self.state.store is not None:
+                    stack.push_async_callback(self.state.store.aclose)
+                for upstream in self._upstreams:
+                    stack.push_async_callback(upstream.aclose)
+
+
+def _route(upstream: Upstream, client: WireAPI, prefix: str) -> Route:
+    spoken = upstream.spoken_to(client)
+    return Route(upstream, upstream.endpoint(spoken) or prefix + ENDPOINTS[spoken])
+
+
+async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    """An app that takes no part in lifespan: the gateway's own part is all there is."""
+
+
+async def _send_document(send: Send, document: JSON, *, whole: bool) -> None:
+    """Answer GET, or HEAD, which has the same headers."""
+    body = dumps(document)
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body if whole else b""})
+
+
+def _endpoints(*, dry_run: bool) -> list[str]:
+    return [
+        "GET /health",
+        "GET /models",
+        "GET /models/{model}",
+        *(f"POST {endpoint}" for endpoint in ENDPOINTS.values()),
+        *(("POST /convert", "POST /proxy") if dry_run else ()),
+    ]
+
+
+def _not_allowed(method: str) -> APIError:
+    return APIError(
+        f"{method} is not allowed here; answers are created with POST.",
+        status=405,
+        type="invalid_request_error",
+        code="method_not_allowed",
+        headers={"allow": "POST"},
+    )

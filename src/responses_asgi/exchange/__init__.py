@@ -8,7 +8,8 @@
 - `calls` makes the upstream call, or several side by side; `inner_call` is one of them, which ends when the
   client leaves.
 - `inner_response` reads what the app sends, `decoding` turns its bytes into chunks.
-- `answer` is what the client is told, `refusals` what it is told before there is an answer.
+- `outlets` are where answers go; `answer` is what the client is told, `refusals` what it is told before there
+  is an answer.
 - `untouched` is the short way between equals, when nothing is to be done.
 - `ask` is a whole answer for ourselves.
 """

@@ -7,14 +7,13 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from responses_asgi.errors import APIError
 from responses_asgi.exchange.options import Options
+from responses_asgi.exchange.outlets import Outlet
 from responses_asgi.loss import LOSS_HEADER, header_value
-from responses_asgi.sinks import Header, JSONSink, Sink, SSESink
+from responses_asgi.sinks import Header
 from responses_asgi.translate.translator import Translator
-from responses_asgi.types.asgi import Send
 from responses_asgi.types.events import DONE, Event, StreamEvent
 from responses_asgi.types.json import JSON, dumps, loads
 from responses_asgi.upstreams.context import ExchangeContext
-from responses_asgi.upstreams.replies import send_error
 from responses_asgi.upstreams.upstream import OnEvent
 
 __all__ = ["Answer"]
@@ -37,9 +36,8 @@ class Answer:
     def __init__(
         self,
         translator: Translator,
-        send: Send,
+        outlet: Outlet,
         *,
-        stream: bool,
         options: Options,
         context: ExchangeContext,
         add_done: bool = False,
@@ -53,7 +51,7 @@ class Answer:
         self.began = time.perf_counter()
         self.first_byte: float | None = None
         self.ended: float | None = None
-        self._send = send
+        self._outlet = outlet
         self._context = context
         self._on_event = on_event
         self._keep = keep
@@ -62,11 +60,7 @@ class Answer:
         self._open = set(range(translator.calls))
         self._told_losses = options.loss_header
         self._upstream_headers: Sequence[Header] = ()
-        self._sink: Sink = (
-            SSESink(send, keep_alive=options.keep_alive, done=add_done)
-            if stream
-            else JSONSink(send, document=translator.snapshot)
-        )
+        self._sink = outlet.sink(translator, options, add_done=add_done)
 
     def is_over(self, call: int) -> bool:
         """Whether nothing more is wanted of this upstream call."""
@@ -175,7 +169,7 @@ class Answer:
             if self._hold and _may_differ(failure):
                 self.held = failure
             else:
-                await send_error(self._send, failure, headers=self._sink.headers)
+                await self._outlet.refuse(failure, self._sink.headers)
             self.ended = time.perf_counter()
             return
         if self._keep and not await self._keep():

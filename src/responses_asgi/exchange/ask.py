@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+
 from responses_asgi.errors import error_from_payload
 from responses_asgi.exchange.routes import Choose, Service
 from responses_asgi.exchange.run import run_exchange
@@ -12,7 +13,10 @@ from responses_asgi.types.json import JSON, dumps, loads
 __all__ = ["ask_app", "ask_once"]
 
 # Headers of the client that speak of its own body.
-_OF_BODY = frozenset({b"accept", b"content-encoding", b"content-length", b"content-type", b"transfer-encoding"})
+_OF_BODY = frozenset(
+    {b"accept", b"content-encoding", b"content-length", b"content-type", b"transfer-encoding"}
+)
+
 
 async def ask_once(scope: Scope, body: JSON, *, choose: Choose, service: Service) -> JSON:
     """Ask for one response that is not streamed, as the client of `scope`, whose own body is not read.

@@ -22,6 +22,7 @@ from typing import NamedTuple
 from responses_asgi.errors import APIError, InvalidRequestError
 from responses_asgi.exchange.answer import Answer
 from responses_asgi.exchange.calls import Calls
+from responses_asgi.exchange.outlets import Outlet
 from responses_asgi.exchange.pairs import Pair, Past, pair_of
 from responses_asgi.exchange.routes import Route, Service
 from responses_asgi.exchange.upstream_request import UpstreamRequest, upstream_request
@@ -31,10 +32,9 @@ from responses_asgi.loss import Loss, Losses
 from responses_asgi.translate.chat_to_responses import ChatToResponses
 from responses_asgi.translate.messages import HISTORY
 from responses_asgi.translate.translator import Translator
-from responses_asgi.types.asgi import Message, Receive, Scope, Send
+from responses_asgi.types.asgi import Scope
 from responses_asgi.types.json import JSON
 from responses_asgi.upstreams.context import ExchangeContext
-from responses_asgi.upstreams.replies import send_to_nobody
 from responses_asgi.upstreams.upstream import Upstream, WireAPI
 
 __all__ = ["Asked", "Attempt", "is_edited"]
@@ -121,24 +121,14 @@ class Attempt:
         stateless = self.turn.body is self.asked.body and not (self.turn.keeps or self.turn.history.items)
         return self.pair.equal and not is_edited(self.upstream) and stateless and not self.asked.losses
 
-    async def run(self, receive: Receive, send: Send, *, service: Service, hold: bool) -> APIError | None:
+    async def run(self, outlet: Outlet, *, service: Service, hold: bool = False) -> APIError | None:
         """Answer the client; with `hold`, the upstream's failure before its answer began is returned instead.
 
         Raises what the upstream's app or a hook raised.
         """
-
-        async def outer_send(message: Message) -> None:
-            try:
-                await send(message)
-            except OSError:
-                # Servers of spec version 2.4 and later tell by this that the client has left.
-                calls.left()
-
-        stream = bool(self.asked.body.get("stream"))
         answer = Answer(
             self.translator,
-            outer_send,
-            stream=stream,
+            outlet,
             options=service.options,
             context=self.context,
             add_done=self.pair.client.adds_done(service.options),
@@ -150,14 +140,15 @@ class Attempt:
         request, self.request = self.request, UpstreamRequest({}, b"")
         calls = Calls(
             answer,
-            receive,
-            outer_send,
+            outlet.receive,
+            outlet.pass_on,
             request=request,
             side=self.pair.upstream,
-            cancel=stream or service.options.cancel_json,
+            cancel=bool(self.asked.body.get("stream")) or service.options.cancel_json,
             options=service.options,
             on_status=partial(service.note, self.asked.owner) if service.note else None,
         )
+        outlet.on_left = calls.left
         inner_path = request.scope["path"]
         del request
         gone = _gone("The request was cancelled.", "request_cancelled")
@@ -165,7 +156,7 @@ class Attempt:
             await calls.run(self.upstream.app)
             gone = _gone("The client left.", "client_left")
             if not (answer.closed or answer.started):
-                await send_to_nobody(send)
+                await outlet.vanish()
         finally:
             unheard = answer.started and not answer.closed
             answer.abandon(gone)

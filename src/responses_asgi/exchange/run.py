@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from responses_asgi.errors import APIError
 from responses_asgi.exchange.attempt import Asked, Attempt
+from responses_asgi.exchange.outlets import HTTPOutlet, Outlet
 from responses_asgi.exchange.pairs import CLIENTS
 from responses_asgi.exchange.refusals import telling_refusals
 from responses_asgi.exchange.request import parse_body, read_body
@@ -20,10 +21,10 @@ from responses_asgi.exchange.routes import Choose, Route, Service
 from responses_asgi.exchange.untouched import pass_untouched
 from responses_asgi.loss import Loss
 from responses_asgi.types.asgi import Receive, Scope, Send
-from responses_asgi.upstreams.replies import send_error, send_to_nobody
+from responses_asgi.upstreams.replies import send_to_nobody
 from responses_asgi.upstreams.upstream import WireAPI
 
-__all__ = ["run_exchange"]
+__all__ = ["Tries", "ask_for", "run_exchange"]
 
 logger = logging.getLogger("responses_asgi")
 
@@ -46,46 +47,79 @@ async def run_exchange(
     or a hook raised, after the client has been told.
     """
     asked: Asked | None = None
-    routes: Sequence[Route] = ()
+    tries: Tries | None = None
     content: bytes | None = None
-    first: Attempt | None = None
     async with telling_refusals(send):
         content = await read_body(scope, receive, options=service.options)
         if content is None:
             await send_to_nobody(send)
         else:
             given = parse_body(content, max_depth=service.options.max_depth, model=model)
-            routes = choose(given if isinstance(given, dict) else {})
-            required = all(route.upstream.model is None for route in routes)
-            body = CLIENTS[client].validate(given, model_required=required)
-            asked = Asked(client, body, await service.state.owners.of(scope), scope, losses)
-            first = await Attempt.prepare(asked, routes[0], service)
-    if asked is None or first is None:
+            asked, routes = await ask_for(given, scope, client=client, choose=choose, service=service)
+            asked = asked._replace(losses=losses)
+            tries = await Tries.prepare(asked, routes, service)
+    if asked is None or tries is None:
         return
-    if first.idle and len(routes) == 1 and model is None:
+    if tries.idle and model is None:
+        route, owner = tries.routes[0], asked.owner
         await pass_untouched(
-            scope,
-            receive,
-            send,
-            client=client,
-            route=routes[0],
-            owner=asked.owner,
-            note=service.note,
-            body=content,
+            scope, receive, send, client=client, route=route, owner=owner, note=service.note, body=content
         )
         return
     del content
-    failure = await first.run(receive, send, service=service, hold=len(routes) > 1)
-    del first
-    for number, route in enumerate(routes[1:], 2):
-        if failure is None:
-            return
-        logger.warning("%s; the next upstream is asked", failure)
-        try:
-            attempt = await Attempt.prepare(asked, route, service)
-        except APIError as error:
-            logger.warning("The next upstream cannot be asked: %s", error)
-        else:
-            failure = await attempt.run(receive, send, service=service, hold=number < len(routes))
-    if failure is not None:
-        await send_error(send, failure)
+    await tries.run(HTTPOutlet(receive, send, stream=bool(asked.body.get("stream"))))
+
+
+async def ask_for(
+    given: object, scope: Scope, *, client: WireAPI, choose: Choose, service: Service
+) -> tuple[Asked, Sequence[Route]]:
+    """The checked request of a decoded body, and where it may go. Raises APIError."""
+    routes = choose(given if isinstance(given, dict) else {})
+    required = all(route.upstream.model is None for route in routes)
+    body = CLIENTS[client].validate(given, model_required=required)
+    return Asked(client, body, await service.state.owners.of(scope), scope), routes
+
+
+class Tries:
+    """A request on its way through the routes it may go, the first of which is prepared."""
+
+    def __init__(self, asked: Asked, routes: Sequence[Route], service: Service, first: Attempt) -> None:
+        self.routes = routes
+        self._asked = asked
+        self._service = service
+        self._first: Attempt | None = first
+
+    @classmethod
+    async def prepare(cls, asked: Asked, routes: Sequence[Route], service: Service) -> Tries:
+        """Everything before the first upstream is called. Raises APIError."""
+        return cls(asked, routes, service, await Attempt.prepare(asked, routes[0], service))
+
+    @property
+    def first(self) -> Attempt:
+        """The attempt that `run` begins with; there until then."""
+        assert self._first is not None
+        return self._first
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to do on the way: the bytes can pass as they are."""
+        return len(self.routes) == 1 and self.first.idle
+
+    async def run(self, outlet: Outlet) -> None:
+        """Answer the client; raises what the last upstream's app or a hook raised, after it has been told."""
+        first, self._first = self.first, None
+        failure = await first.run(outlet, service=self._service, hold=len(self.routes) > 1)
+        del first
+        for number, route in enumerate(self.routes[1:], 2):
+            if failure is None:
+                return
+            logger.warning("%s; the next upstream is asked", failure)
+            try:
+                attempt = await Attempt.prepare(self._asked, route, self._service)
+            except APIError as error:
+                logger.warning("The next upstream cannot be asked: %s", error)
+            else:
+                hold = number < len(self.routes)
+                failure = await attempt.run(outlet, service=self._service, hold=hold)
+        if failure is not None:
+            await outlet.refuse(failure)

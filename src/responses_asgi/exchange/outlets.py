@@ -1,0 +1,72 @@
+"""Where the answer of an exchange goes, and where it is known from whether anybody still waits for it.
+
+An HTTP response is one outlet; others (a socket, a log) tell the same events in another way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from responses_asgi.errors import APIError
+from responses_asgi.exchange.options import Options
+from responses_asgi.sinks import Header, JSONSink, Sink, SSESink
+from responses_asgi.translate.translator import Translator
+from responses_asgi.types.asgi import Message, Receive, Send
+from responses_asgi.upstreams.replies import send_error, send_to_nobody
+
+__all__ = ["HTTPOutlet", "Outlet"]
+
+
+class Outlet(Protocol):
+    """The client's end of one exchange. Several attempts may use it in turn, until one of them starts."""
+
+    on_left: Callable[[], None] | None
+    """Called when sending shows that the client has left; set by whoever makes the upstream calls."""
+
+    async def receive(self) -> Message:
+        """ASGI's `receive`, of which only `http.disconnect` means anything: nobody waits any longer."""
+
+    async def pass_on(self, message: Message) -> None:
+        """Give the server a message that is no part of the answer (an early hint)."""
+
+    def sink(self, translator: Translator, options: Options, *, add_done: bool) -> Sink:
+        """What tells this translator's events; `add_done`: a stream ends with a `[DONE]` of its own."""
+
+    async def refuse(self, error: APIError, headers: Sequence[Header] = ()) -> None:
+        """Tell an error before anything else was told, with headers of the upstream's answer; once."""
+
+    async def vanish(self) -> None:
+        """End without a word: the client left before there was an answer."""
+
+
+class HTTPOutlet:
+    """The Outlet of one HTTP request: a stream of events, or with `stream` false one JSON document."""
+
+    def __init__(self, receive: Receive, send: Send, *, stream: bool) -> None:
+        self.on_left: Callable[[], None] | None = None
+        self._receive = receive
+        self._send = send
+        self._stream = stream
+
+    async def receive(self) -> Message:
+        return await self._receive()
+
+    async def pass_on(self, message: Message) -> None:
+        try:
+            await self._send(message)
+        except OSError:
+            # Servers of spec version 2.4 and later tell by this that the client has left.
+            if self.on_left:
+                self.on_left()
+
+    def sink(self, translator: Translator, options: Options, *, add_done: bool) -> Sink:
+        if self._stream:
+            return SSESink(self.pass_on, keep_alive=options.keep_alive, done=add_done)
+        return JSONSink(self.pass_on, document=translator.snapshot)
+
+    async def refuse(self, error: APIError, headers: Sequence[Header] = ()) -> None:
+        await send_error(self.pass_on, error, headers=headers)
+
+    async def vanish(self) -> None:
+        await send_to_nobody(self._send)

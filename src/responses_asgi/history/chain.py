@@ -121,7 +121,15 @@ async def _load(kept: Kept, owner: str, id: str) -> StoredResponse | StoredCompl
 def _entries(stored: StoredResponse | StoredCompletion, losses: Losses) -> list[Entry]:
     if isinstance(stored, StoredResponse):
         return [*stored.entries, *own_entries(stored.output)]
-    return own_entries([*message_items(stored.messages, losses), *answer_items(stored.completion, losses)])
+    try:
+        items = [*message_items(stored.messages, losses), *answer_items(stored.completion, losses)]
+    except InvalidRequestError as error:
+        raise InvalidRequestError(
+            f"The chat completion {stored.id!r} cannot be continued: of its messages, {error.message}",
+            param=PREVIOUS,
+            code=error.code,
+        ) from None
+    return own_entries(items)
 
 
 async def _before(

@@ -11,6 +11,7 @@ from responses_asgi.history.misses import keeps_nothing
 from responses_asgi.history.requests import StateRequest
 from responses_asgi.loss import Losses
 from responses_asgi.translate.messages import item_type
+from responses_asgi.types.checks import missing
 from responses_asgi.types.json import JSON
 
 __all__ = ["before", "new_messages", "refuse_references", "resolved"]
@@ -43,6 +44,8 @@ async def resolved(
     for i, entry in enumerate(entries):
         if not _is_reference(entry):
             found.append(entry)
+        elif not entry.item.get("id"):
+            raise missing(f"input[{i}].id")
         elif entry.id in said:
             losses.report(f"input[{i}]", "emulated", _SAID_ALREADY)
         else:

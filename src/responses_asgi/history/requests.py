@@ -49,7 +49,7 @@ def state_request(body: JSON, client: WireAPI) -> StateRequest:
     previous = body.get("previous_response_id") or None
     if previous is not None and not isinstance(previous, str):
         raise wrong("previous_response_id", "Input should be a valid string", previous)
-    conversation = _conversation(body.get("conversation") or None)
+    conversation = _conversation(body.get("conversation"))
     if previous is not None and conversation is not None:
         raise InvalidRequestError(
             "'previous_response_id' and 'conversation' exclude each other; send one of them.",
@@ -70,7 +70,7 @@ def without(body: JSON, names: Mapping[str, Any] | tuple[str, ...]) -> JSON:
 
 def _conversation(given: object) -> str | None:
     if given is None or isinstance(given, str):
-        return given
+        return given or None
     if not isinstance(given, dict):
         raise wrong("conversation", "Input should be a string or an object", given)
     id = given.get("id")

@@ -58,6 +58,11 @@ def assert_completion_fits(completion: JSON) -> None:
     _assert_fits(completion, "CreateChatCompletionResponse", "openai", what="a completion")
 
 
+def assert_document_fits(document: JSON, schema: str) -> None:
+    """The document fits this schema of OpenAI's."""
+    _assert_fits(document, schema, "openai", what=f"a {document.get('object')}")
+
+
 def assert_chunks_fit(chunks: list[JSON]) -> None:
     """Every chunk of a Chat stream fits the document; an error chunk fits the one of error bodies."""
     for chunk in chunks:

@@ -29,7 +29,7 @@ SCHEMAS = {
     ("/chat/completions/{completion_id}", "POST"): "CreateChatCompletionResponse",
     ("/chat/completions/{completion_id}", "DELETE"): "ChatCompletionDeleted",
 }
-# Cancelling is for background responses. The messages of a list are of any role; in the document only answers.
+# Cancelling is for background responses. Listed messages are of any role; in the document only answers.
 NOT_CHECKED = {
     ("/responses/{response_id}", "DELETE"),
     ("/responses/{response_id}/cancel", "POST"),

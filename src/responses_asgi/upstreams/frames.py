@@ -7,6 +7,7 @@ closes, bounds messages and checks what the server sends. Source: RFC 6455.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from contextlib import suppress
 from typing import Any
@@ -32,17 +33,18 @@ READ_BYTES = 65_536
 class FrameStream:
     """Sends and receives whole messages.
 
-    `stream` is a network stream of httpcore or httpcore2, on which the handshake is over. A message of the
-    server may have `max_bytes`. After `ping_interval` seconds of silence the server is sent a ping, and after
-    as many more it is given up.
+    `stream` is a network stream of httpcore or httpcore2, on which the handshake is over. A message may have
+    `max_bytes`. A silent server is sent a ping every `ping` seconds, and given up after `silence` seconds:
+    much later, because servers do not read while they are busy with what they read before.
     """
 
-    def __init__(self, stream: Any, *, max_bytes: int, ping_interval: float) -> None:
+    def __init__(self, stream: Any, *, max_bytes: int, ping: float, silence: float) -> None:
         self._stream = stream
         self._protocol = Protocol(Side.CLIENT, max_size=max_bytes)
         self._max_bytes = max_bytes
-        self._ping_interval = ping_interval
-        self._pinged = False
+        self._ping = ping
+        self._max_pings = math.ceil(silence / ping) - 1
+        self._pings = 0
         self._writing = asyncio.Lock()
         self._parts: list[bytes] = []
         self._opcode = Opcode.TEXT
@@ -50,15 +52,15 @@ class FrameStream:
         self._ended: SocketEnded | None = None
 
     async def send(self, message: str | bytes) -> None:
-        """Send one message; waits as long as the server reads slowly.
+        """Send one message; waits as long as the server reads slowly. Raises SocketEnded when it is too big.
 
-        Raises SocketEnded when the server has ended the socket, or when the message is too big.
+        What cannot be sent any more is dropped: `receive` tells why.
         """
-        if self._protocol.state is not OPEN:
-            raise self._ended or SocketEnded(INTERNAL_ERROR, "the upstream is gone")
         data = message.encode() if isinstance(message, str) else message
         if len(data) > self._max_bytes:
             raise SocketEnded(TOO_BIG, f"a message has more than {self._max_bytes} bytes")
+        if self._protocol.state is not OPEN:
+            return
         if isinstance(message, str):
             self._protocol.send_text(data)
         else:
@@ -78,7 +80,7 @@ class FrameStream:
 
         What it still sends is thrown away; nobody else may be receiving.
         """
-        with suppress(SocketEnded, TimeoutError):
+        with suppress(TimeoutError):
             async with asyncio.timeout(patience):
                 if self._protocol.state is OPEN:
                     self._protocol.send_close(code, reason)
@@ -104,17 +106,21 @@ class FrameStream:
         """What was read, or nothing at the end; an end is also a server that no longer answers."""
         while True:
             try:
-                data: bytes = await self._stream.read(READ_BYTES, timeout=self._ping_interval)
+                data: bytes = await self._stream.read(READ_BYTES, timeout=self._ping)
             except Exception as error:
                 if not is_network_error(error):
                     raise
-                if type(error).__name__ != "ReadTimeout" or self._pinged:
+                if type(error).__name__ != "ReadTimeout":
                     return b""
-                self._pinged = True
+                if self._pings >= self._max_pings:
+                    reason = "the upstream gives no sign of life"
+                    self._ended = self._ended or SocketEnded(INTERNAL_ERROR, reason)
+                    return b""
+                self._pings += 1
                 self._protocol.send_ping(b"")
                 await self._flush()
             else:
-                self._pinged = False
+                self._pings = 0
                 return data
 
     async def _flush(self) -> None:
@@ -127,9 +133,7 @@ class FrameStream:
                 await self._stream.write(data)
             except Exception as error:
                 if not is_network_error(error):
-                    raise
-                self._ended = self._ended or SocketEnded(INTERNAL_ERROR, "the upstream is gone")
-                raise self._ended from error
+                    raise  # else reading fails too, after what the server said last
 
     def _take(self, frame: Frame) -> None:
         """Add a frame to its message; control frames were dealt with by the protocol."""

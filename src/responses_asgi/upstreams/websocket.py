@@ -40,14 +40,15 @@ _logger = logging.getLogger("responses_asgi.upstream")
 class SocketLimits(NamedTuple):
     """What a socket may take: `max_bytes` of one message, and times in seconds.
 
-    `idle`: the longest time without a message in either direction. `ping`: after this much silence of the
-    server it is asked for a sign of life, and after as much again given up. `handshake`: how long the server
-    has to open the socket. `close`: how long it is waited for when the client has left.
+    `idle`: the longest time without a message in either direction. `ping`: how often a silent server is asked
+    for a sign of life. `silence`: when it is given up. `handshake`: how long the server has to open the
+    socket. `close`: how long it is waited for when the client has left.
     """
 
     max_bytes: int = 16 * 1024 * 1024
     idle: float = 3600.0
     ping: float = 20.0
+    silence: float = 300.0
     handshake: float = 30.0
     close: float = 2.0
 
@@ -120,7 +121,9 @@ class SocketRelay:
 
     async def _carry(self, accepted: Accepted) -> None:
         limits = self._limits
-        frames = _frame_stream()(accepted.stream, max_bytes=limits.max_bytes, ping_interval=limits.ping)
+        frames = _frame_stream()(
+            accepted.stream, max_bytes=limits.max_bytes, ping=limits.ping, silence=limits.silence
+        )
         accept = {"subprotocol": accepted.subprotocol, "headers": accepted.headers}
         await self._send({"type": "websocket.accept", **accept})
         end = await self._until_one_side_ends(frames)
@@ -136,11 +139,10 @@ class SocketRelay:
             async with self._presence:
                 self._restart_idle()
                 await asyncio.wait({down, up}, return_when=asyncio.FIRST_COMPLETED)
-            return (down if down.done() else up).result()
         except TimeoutError:
-            if not self._presence.expired():
-                raise
             return End(GOING_AWAY, f"no message for {self._limits.idle:g} seconds")
+        else:
+            return (down if down.done() else up).result()
         finally:
             down.cancel()
             up.cancel()

@@ -415,6 +415,33 @@ async def test_what_is_sealed_stays_sealed_in_the_store_and_is_opened_for_the_ne
     assert "encrypted_content" not in over.history.items[0]
 
 
+@pytest.mark.parametrize("client", ["responses", "chat"])
+async def test_reasoning_that_the_upstream_cannot_read_is_left_out_with_what_refers_to_it(
+    client: Any,
+) -> None:
+    state = state_of()
+    plain = {
+        "type": "reasoning",
+        "id": "rs_1",
+        "summary": [],
+        "content": [{"type": "reasoning_text", "text": "Hm."}],
+    }
+    own = {"type": "reasoning", "id": "rs_2", "summary": [], "encrypted_content": "gAAA"}
+    for output, told, lost in (
+        ([plain, said("Hey", "msg_1"), own], [("message", None), ("reasoning", "rs_2")], True),
+        ([own, said("Hey", "msg_1")], [("reasoning", "rs_2"), ("message", "msg_1")], False),
+    ):
+        id = await answered(state, *output, input=[])
+        body = {"model": "gpt-5.5", "input": "?", "messages": [user("?")], "previous_response_id": id}
+        turn = await state.begin(body, ANN, client=client, spoken="responses", profile=profile_for("openai"))
+        assert [(item["type"], item.get("id")) for item in turn.history.items] == told
+        assert [(loss.path, loss.action) for loss in turn.losses] == (
+            [("previous_response_id", "dropped")] if lost else []
+        )
+        other = await state.begin(body, ANN, client=client, spoken="responses", profile=profile_for("vllm"))
+        assert list(other.history.items) == output
+
+
 # Without a store
 
 

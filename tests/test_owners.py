@@ -9,7 +9,7 @@ import pytest
 from django.utils.functional import SimpleLazyObject
 from starlette.authentication import BaseUser, SimpleUser, UnauthenticatedUser
 
-from responses_asgi.owners import Owners
+from responses_asgi.owners import Owners, issued_to
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -106,6 +106,15 @@ async def test_an_issued_key_comes_before_users_and_headers() -> None:
     assert found != await owners.of(scope(extensions={"responses_asgi": {"principal": "key_2"}}))
     for nothing in (None, {"responses_asgi": {"principal": None}}, {"responses_asgi": {"principal": ""}}):
         assert await owners.of(scope(extensions=nothing)) == ""
+
+
+async def test_a_component_within_another_has_the_same_owners_and_no_issued_keys() -> None:
+    owners = Owners(secret="s")
+    owner = await owners.of(scope(BEARER))
+    within = scope(BEARER, extensions={"responses_asgi": {"principal": owner}})
+    assert await owners.of(within) == await Owners().of(within) == owner
+    assert issued_to(within) is None
+    assert issued_to(scope(extensions={"responses_asgi": {"principal": "key_1"}})) == "key_1"
 
 
 class Identified(BaseUser):

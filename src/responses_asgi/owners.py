@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import inspect
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
@@ -20,6 +21,8 @@ _CREDENTIALS = frozenset({b"authorization", b"api-key", b"x-api-key"})
 
 # Schemes of `Authorization` that say nothing without what follows them.
 _SCHEMES = frozenset({b"basic", b"bearer", b"digest", b"negotiate", b"token"})
+
+_OWNER = re.compile("[0-9a-f]{64}")
 
 # Where users say who they are: Django's primary key, Starlette's identity, Starlette's name.
 _IDENTITIES = ("pk", "identity", "display_name")
@@ -58,9 +61,9 @@ class Owners:
             if inspect.isawaitable(said):
                 said = await said
             return self._hash(b"principal", str(said)) if said not in (None, "") else ""
-        issued = issued_to(scope)
-        if issued is not None:
-            return self._hash(b"key", issued)
+        told = _told(scope)
+        if told is not None:
+            return told if _OWNER.fullmatch(told) else self._hash(b"key", told)
         user = _user(scope.get("user"))
         return self._hash(b"user", *user) if user else self._of_headers(scope)
 
@@ -82,7 +85,13 @@ class Owners:
 
 
 def issued_to(scope: Scope) -> str | None:
-    """The principal that a component around this one has found, by a key that it issued."""
+    """The id of the issued key that a component around this one was shown; None when there is none."""
+    told = _told(scope)
+    return None if told is None or _OWNER.fullmatch(told) else told
+
+
+def _told(scope: Scope) -> str | None:
+    """Whom a component around this one works for: an issued key, or an owner, which is the same one here."""
     principal = extension(scope).get("principal")
     return principal if isinstance(principal, str) and principal else None
 

@@ -3,6 +3,7 @@
 - `state`, `turn`: `State.begin` makes a `Turn` of a request, `Turn.keep` keeps the answer.
 - `responses`, `conversations`, `completions`: what is kept; `items`, `pages`: what lists of it show.
 - `requests`, `chain`, `expand`, `begin`: a request that refers to earlier turns is made to stand alone.
+- `resent`: what a Responses upstream is sent that keeps nothing.
 - `sealed`: what clients carry; `misses`: what they are told about ids that lead nowhere.
 """
 

@@ -8,21 +8,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from responses_asgi.errors import InvalidRequestError
 from responses_asgi.history.expand import before, new_messages, resolved
 from responses_asgi.history.items import Entry, input_entries
 from responses_asgi.history.requests import STATE_FIELDS, without
+from responses_asgi.history.resent import keeping_nothing, resent
 from responses_asgi.history.sealed import open_items
 from responses_asgi.history.turn import Keeping, Turn
 from responses_asgi.loss import Losses
 from responses_asgi.profiles import Profile
 from responses_asgi.seal import Seals
-from responses_asgi.translate.reasoning import ENCRYPTED_INCLUDE, open_thought, reasoning_text
 from responses_asgi.translate.translator import History
 from responses_asgi.types.json import JSON
 from responses_asgi.upstreams.upstream import WireAPI
@@ -60,8 +58,10 @@ async def begin_responses(
         open_found = partial(open_items, seals=seals, owner=owner, losses=losses)
         request = {**request, "input": _resolved_input(opened["input"], given, entries, open_found)}
     if spoken == "responses":
-        items = [_plain(item) for item in items]
-        request = _for_responses(request, profile)
+        items = resent(items, profile, losses, _origin(keeping))
+        request = keeping_nothing(request, profile)
+        if isinstance(request.get("input"), list):
+            request["input"] = resent(request["input"], profile, losses, "input")
     return Turn(
         request,
         owner,
@@ -72,7 +72,14 @@ async def begin_responses(
 
 
 async def begin_chat(
-    body: JSON, owner: str, keeping: Keeping, *, seals: Seals | None, spoken: WireAPI, max_items: int
+    body: JSON,
+    owner: str,
+    keeping: Keeping,
+    *,
+    seals: Seals | None,
+    spoken: WireAPI,
+    profile: Profile | None,
+    max_items: int,
 ) -> Turn:
     """The turn of a Chat request; the history of a stateful one is given as Responses items."""
     losses = Losses()
@@ -80,7 +87,7 @@ async def begin_chat(
     history = await before(keeping.kept, owner, asked, losses, max_items)
     items = open_items((entry.item for entry in history), seals, owner, losses, _origin(keeping))
     if spoken == "responses":
-        items = [_plain(item) for item in items]
+        items = resent(items, profile, losses, _origin(keeping))
     request = without(body, STATE_FIELDS)
     messages = body["messages"]
     if history:
@@ -122,36 +129,3 @@ def _resolved_input(
 def _origin(keeping: Keeping) -> str:
     """The parameter that the history came from."""
     return "conversation" if keeping.asked.previous is None else "previous_response_id"
-
-
-def _plain(item: JSON) -> JSON:
-    """Reasoning without a token of this package, which no Responses server can read, and with its text."""
-    if item.get("type") != "reasoning" or open_thought(item.get("encrypted_content")) is None:
-        return item
-    rest = {name: value for name, value in item.items() if name != "encrypted_content"}
-    text = reasoning_text(item)
-    said = rest.get("content") or rest.get("summary") or not text
-    return rest if said else {**rest, "content": [{"type": "reasoning_text", "text": text}]}
-
-
-def _for_responses(request: JSON, profile: Profile | None) -> JSON:
-    """The request as one that the upstream keeps nothing of, so that all of it is sent again next time."""
-    request = {**request, "store": False}
-    if isinstance(request.get("input"), list):
-        request["input"] = [_plain(item) for item in request["input"]]
-    include: list[Any] = list(request.get("include") or ())
-    if ENCRYPTED_INCLUDE not in include and _reasons(request, profile):
-        request["include"] = [*include, ENCRYPTED_INCLUDE]
-    return request
-
-
-def _reasons(request: JSON, profile: Profile | None) -> bool:
-    """Whether the model has reasoning to encrypt; OpenAI refuses to be asked for it otherwise."""
-    if profile is None:
-        return True
-    if profile.encrypted_reasoning is None:
-        return False
-    effort = (request.get("reasoning") or {}).get("effort")
-    return effort not in (None, "none") or bool(
-        re.search(profile.encrypted_reasoning, request.get("model") or "")
-    )

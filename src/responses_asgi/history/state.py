@@ -101,11 +101,8 @@ class State:
             asked=state_request(body, client),
             metadata=body.get("metadata"),
         )
-        if client == "chat":
-            return await begin_chat(
-                body, owner, keeping, seals=self.seals, spoken=spoken, max_items=self._max_items
-            )
-        return await begin_responses(
+        begin_turn = begin_chat if client == "chat" else begin_responses
+        return await begin_turn(
             body,
             owner,
             keeping,

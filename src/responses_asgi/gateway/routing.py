@@ -50,9 +50,7 @@ class Entry(NamedTuple):
                     yield upstream
 
     def matches(self, model: str) -> bool:
-        """Whether this entry's name, or pattern, is right for the model."""
-        if self.exact:
-            return model == self.name
+        """Whether this entry's pattern fits the model."""
         before, _, after = self.name.partition(DEFAULT)
         return len(model) >= len(before) + len(after) and model.startswith(before) and model.endswith(after)
 

@@ -183,6 +183,24 @@ async def test_a_dead_upstream_is_an_error_of_its_model_alone() -> None:
     await gateway.aclose()
 
 
+async def test_an_upstream_that_dies_between_two_requests() -> None:
+    fake, fallback = FakeModel("hi"), FakeModel("the fallback says hi")
+    async with served(fallback) as second:
+        async with served(fake) as first:
+            dying = Upstream.http(first, retries=0)
+            gateway = Gateway({"alone": dying, "safe": [dying, Upstream.http(second)]})
+            for model in ("alone", "safe"):
+                got = await ask(gateway, "/v1/responses", {"model": model, "input": "x"})
+                assert got.json()["output"][0]["content"][0]["text"] == "hi"
+        got = await ask(gateway, "/v1/responses", {"model": "alone", "input": "x"})
+        assert (got.status, got.json()["error"]["type"]) == (502, "server_error")
+        got = await ask(
+            gateway, "/v1/chat/completions", {"model": "safe", "messages": [{"role": "user", "content": "x"}]}
+        )
+        assert got.json()["choices"][0]["message"]["content"] == "the fallback says hi"
+        await gateway.aclose()
+
+
 @pytest.mark.parametrize("api", ["chat", "responses"])
 async def test_the_fallback_answers_for_a_dead_upstream(api: Any) -> None:
     fallback = FakeModel("the fallback says hi")

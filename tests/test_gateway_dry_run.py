@@ -242,6 +242,14 @@ async def test_a_chat_request_is_answered_as_a_responses_one() -> None:
     assert chat.requests[0].instructions == responses.requests[0].instructions == "be"
 
 
+async def test_a_proxied_request_to_an_upstream_of_both_apis_is_a_responses_one() -> None:
+    fake = FakeModel("hi")
+    gateway = gateway_of(Upstream.asgi(fake, api="both", path="/api/chat/completions"))
+    got = await ask(gateway, "/v1/proxy", {"model": "m", "messages": MESSAGES})
+    assert got.json()["object"] == "response"
+    assert [(request.api, request.path) for request in fake.requests] == [("responses", "/api/responses")]
+
+
 async def test_what_a_proxied_request_loses_is_told_in_the_header() -> None:
     body = {"model": "m", "messages": MESSAGES, "n": 2, "stop": ["x"], "seed": 1, "verbosity": "low"}
     gateway = gateway_of(Upstream.asgi(FakeModel("hi")))

@@ -14,12 +14,14 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from responses_asgi import (
+    CORS,
     PROFILES,
     ASGITransport,
     ChatCompletionsMiddleware,
     ChatRequest,
     ConvertedStream,
     ExchangeContext,
+    Gateway,
     Losses,
     Profile,
     Reasoning,
@@ -63,6 +65,30 @@ def wrap_for_chat_clients() -> FastAPI:
     upstream = Upstream.http("https://api.openai.com", api="responses", api_key_env="OPENAI_API_KEY")
     app.mount("/openai/v1", ChatCompletionsMiddleware(upstream))
     app.mount("/house/v1", ChatCompletionsMiddleware(Upstream.handler(answer, api="responses")))
+    return app
+
+
+def put_before_many() -> FastAPI:
+    server = Upstream.http("http://localhost:8000/v1", profile="vllm")
+    gateway = Gateway(
+        {
+            "gpt-5.5": [server, Upstream.handler(answer, api="responses")],
+            "gpt-*": {"chat": server, "responses": (server, server)},
+            "*": server,
+        },
+        list_upstream_models=True,
+        cors=CORS(origins="https://chat.example.org", methods=["POST"], max_age=60),
+        dry_run=False,
+        store="memory",
+        strict=True,
+        dialect="openresponses",
+        max_choices=2,
+    )
+    app = FastAPI(lifespan=gateway.lifespan)
+    app.mount("/v1", gateway)
+    app.mount("/alone", Gateway(server))
+    by_name: dict[str, Upstream] = {"house": server}
+    app.mount("/named", Gateway(by_name))
     return app
 
 

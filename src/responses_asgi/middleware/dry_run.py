@@ -136,13 +136,17 @@ class DryRun:
                 return {"type": "http.request", "body": bodies.pop(), "more_body": False}
             return await receive()
 
+        base = scope["path"].removesuffix(PROXY)
+        routes = [
+            _into("responses", route, base) if route.upstream.api == "both" else route for route in way.routes
+        ]
         headers = [header for header in way.scope["headers"] if header[0].lower() not in _OF_BODY]
         await run_exchange(
             {**way.scope, "headers": headers},
             receive_again,
             send,
             client="responses",
-            choose=lambda body: way.routes,
+            choose=lambda body: routes,
             service=self._service,
             losses=losses,
         )

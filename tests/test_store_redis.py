@@ -22,9 +22,7 @@ from responses_asgi.stores.records import Record
 from responses_asgi.stores.redis import RedisStore
 from tests.loopback import until
 from tests.redis_server import RedisServer, free_port, redis_server
-from tests.store_rules import RecordRules, Subject
-
-STORE_TTL = 2.0
+from tests.store_rules import RecordRules, Subject, Time
 
 
 @pytest.fixture(scope="module")
@@ -79,18 +77,17 @@ async def refusal(store: RedisStore) -> StoreError:
 
 class TestRules(RecordRules):
     @pytest.fixture
-    async def subject(self, server: RedisServer, plain: redis.Redis) -> AsyncIterator[Subject]:
+    async def subject(
+        self, server: RedisServer, plain: redis.Redis, request: pytest.FixtureRequest
+    ) -> AsyncIterator[Subject]:
+        ttl = 2.0 if request.function.__name__ in vars(Time) else 100.0
+
         def another() -> RedisStore:
-            return RedisStore(server.url, ttl=STORE_TTL, timeout=20)
+            return RedisStore(server.url, ttl=ttl, timeout=20)
 
         store = another()
         yield Subject(
-            store=store,
-            wait=asyncio.sleep,
-            second=0.4,
-            store_ttl=STORE_TTL,
-            again=another,
-            largest=20_000_000,
+            store=store, wait=asyncio.sleep, second=0.4, store_ttl=ttl, again=another, largest=20_000_000
         )
         await store.aclose()
 

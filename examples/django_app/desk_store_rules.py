@@ -8,7 +8,7 @@ import django
 import pytest
 from django.core.management import call_command
 
-from tests.store_rules import RecordRules, Subject
+from tests.store_rules import RecordRules, Subject, Time
 
 django.setup()
 
@@ -23,13 +23,14 @@ def tables() -> None:
 
 class TestDjangoStore(RecordRules):
     @pytest.fixture
-    def subject(self, monkeypatch: pytest.MonkeyPatch) -> Subject:
+    def subject(self, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Subject:
         KeptRecord.objects.all().delete()
-        monkeypatch.setattr(stores, "TTL", 2.0)
+        ttl = 2.0 if request.function.__name__ in vars(Time) else 100.0
+        monkeypatch.setattr(stores, "TTL", ttl)
         return Subject(
             store=stores.DjangoStore(),
             wait=asyncio.sleep,
             second=0.4,
-            store_ttl=2.0,
+            store_ttl=ttl,
             again=stores.DjangoStore,
         )

@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from websockets.asyncio.client import connect
+
 from responses_asgi.types.asgi import ASGIApp, Message, Receive, Scope, Send
 
 Play = Callable[["Socket"], Awaitable[None]]
@@ -97,6 +99,13 @@ def accept_key(request: bytes) -> bytes:
     lower = {name.lower(): value for name, value in lines.items()}
     guid = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
     return base64.b64encode(hashlib.sha1(lower[b"sec-websocket-key"] + guid).digest())
+
+
+def dial(url: str, path: str = "/v1/realtime", **options: Any) -> connect:
+    """Connect to a server on loopback, which is named by its HTTP URL."""
+    return connect(
+        url.replace("http", "ws", 1) + path, proxy=None, compression=None, **{"max_size": None, **options}
+    )
 
 
 Raw = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

@@ -13,7 +13,7 @@ import httpx
 import httpx2
 import pytest
 from fastapi import FastAPI
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import InvalidStatus
 
 from responses_asgi import ChatCompletionsMiddleware, ConfigurationError, ResponsesMiddleware, Upstream
@@ -29,17 +29,12 @@ from tests.sockets import (
     SocketServer,
     accept_key,
     denying,
+    dial,
     frame,
     raw_server,
 )
 
 TEXT, BINARY, CONTINUATION = 1, 2, 0
-
-
-def dial(url: str, path: str = "/v1/realtime", **options: Any) -> connect:
-    return connect(
-        url.replace("http", "ws", 1) + path, proxy=None, compression=None, **{"max_size": None, **options}
-    )
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from math import isfinite
 from typing import Any
+from urllib.parse import parse_qsl
 
 from responses_asgi.errors import InvalidRequestError
 from responses_asgi.exchange.decoding import Inflate, TooMuch
@@ -13,7 +14,10 @@ from responses_asgi.exchange.options import Options
 from responses_asgi.types.asgi import Receive, Scope
 from responses_asgi.types.json import loads
 
-__all__ = ["parse_body", "read_body"]
+__all__ = ["parse_body", "read_body", "with_query"]
+
+# Query parameter -> the field of a Chat body that it stands for, for clients that cannot add fields.
+PARAMETERS = {"conversation_id": "conversation", "previous_response_id": "previous_response_id"}
 
 # More than any length has.
 _LENGTH_DIGITS = 20
@@ -84,6 +88,21 @@ def parse_body(body: bytes, *, max_depth: int, model: str | None = None) -> Any:
     if model is not None and isinstance(value, dict) and not value.get("model"):
         return {**value, "model": model}
     return value
+
+
+def with_query(body: Any, scope: Scope) -> Any:
+    """The body with what the query says of the state, where the body does not say it.
+
+    >>> with_query({"messages": []}, {"query_string": b"conversation_id=conv_1"})
+    {'conversation': 'conv_1', 'messages': []}
+    """
+    query: bytes = scope.get("query_string") or b""
+    if not query or not isinstance(body, dict):
+        return body
+    given = {
+        PARAMETERS[name]: value for name, value in parse_qsl(query.decode("latin-1")) if name in PARAMETERS
+    }
+    return {**given, **body} if given else body
 
 
 def _is_deeper(value: Any, depth: int) -> bool:

@@ -16,7 +16,7 @@ from responses_asgi.exchange.attempt import Asked, Attempt
 from responses_asgi.exchange.outlets import HTTPOutlet, Outlet
 from responses_asgi.exchange.pairs import CLIENTS
 from responses_asgi.exchange.refusals import telling_refusals
-from responses_asgi.exchange.request import parse_body, read_body
+from responses_asgi.exchange.request import parse_body, read_body, with_query
 from responses_asgi.exchange.routes import Choose, Route, Service
 from responses_asgi.exchange.untouched import pass_untouched
 from responses_asgi.loss import Loss
@@ -55,6 +55,8 @@ async def run_exchange(
             await send_to_nobody(send)
         else:
             given = parse_body(content, max_depth=service.options.max_depth, model=model)
+            if client == "chat":
+                given = with_query(given, scope)
             asked, routes = await ask_for(given, scope, client=client, choose=choose, service=service)
             asked = asked._replace(losses=losses)
             tries = await Tries.prepare(asked, routes, service)

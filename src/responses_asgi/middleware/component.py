@@ -17,6 +17,7 @@ from responses_asgi.errors import APIError, ConfigurationError
 from responses_asgi.exchange import Options, Route, Service, ask_app, ask_once, pass_untouched, run_exchange
 from responses_asgi.exchange.attempt import is_edited
 from responses_asgi.lifespan import LifespanRelay, Resource, Runtime
+from responses_asgi.middleware.dry_run import DryRun, Way
 from responses_asgi.middleware.settings import OPTIONS, STATE, Settings, make_state
 from responses_asgi.middleware.targets import Target, Targets, split_root
 from responses_asgi.profiles import profile_for
@@ -68,17 +69,22 @@ class Component:
         self._passes = spoken == self.client and self.state.store is None and not is_edited(self.upstream)
         self._guard = self._make_guard(given)
         self._service = self._make_service(translates_chat=self.client == "chat" != spoken)
+        bases = self._targets.bases
         self._resources = Resources(
             self.state,
             ask=self._ask,
             guard=self._guard,
-            bases=self._targets.bases,
+            bases=bases,
             apis=frozenset({self.client}),
             options=self.options,
             count_tokens=given.get("count_tokens"),
             ask_tokens=self._ask_tokens if self.client == spoken == "responses" else None,
             stateless=self.client == "responses" != spoken,
+            # Apps have conversations of their own; ours are at their root only if they are asked for.
+            conversation_bases=[base for base in bases if base or path is not None or not self._wraps],
         )
+        self._dry_run = DryRun(self._way, service=self._service, guard=self._guard, bases=bases)
+        self._dry_runs = bool(given.get("dry_run"))
         self._runtime = Runtime(self._resources_to_close())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -91,6 +97,9 @@ class Component:
         await self._runtime.start()
         if kind == "http" and self._resources.serves(path, scope["method"]):
             await self._resources(scope, receive, send)
+            return
+        if kind == "http" and self._dry_runs and self._dry_run.serves(path, scope["method"]):
+            await self._dry_run(scope, receive, send)
             return
         scope, prefix = self._placed(scope, prefix, path)
         method = scope.get("method")
@@ -153,6 +162,11 @@ class Component:
         return await ask_app(
             self.upstream.app, {**scope, "path": route.path + "/input_tokens"}, {**body, **named}
         )
+
+    def _way(self, scope: Scope, client: WireAPI, body: JSON) -> Way:
+        """The way of a dry run."""
+        scope, route = self._route_beside(scope)
+        return Way("upstream", scope, (route,))
 
     def _route_beside(self, scope: Scope) -> tuple[Scope, Route]:
         """The way to the upstream's endpoint from a path that lies beside the client's own."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple, TypeAlias
-from urllib.parse import parse_qsl
 
 from responses_asgi.auth import Guard
 from responses_asgi.errors import InvalidRequestError
@@ -19,7 +18,7 @@ from responses_asgi.exchange import Route, Service, run_exchange
 from responses_asgi.exchange.attempt import Asked, Attempt
 from responses_asgi.exchange.pairs import CLIENTS
 from responses_asgi.exchange.refusals import telling_refusals
-from responses_asgi.exchange.request import parse_body, read_body
+from responses_asgi.exchange.request import parse_body, read_body, with_query
 from responses_asgi.loss import Losses
 from responses_asgi.translate.to_responses_request import to_responses_request
 from responses_asgi.types.asgi import Message, Receive, Scope, Send
@@ -48,9 +47,6 @@ _OTHER: dict[WireAPI, WireAPI] = {"chat": "responses", "responses": "chat"}
 
 # API -> the field that every body of it has.
 _FIELDS: dict[WireAPI, str] = {"chat": "messages", "responses": "input"}
-
-# Query parameter -> the field of the body that it stands for.
-_PARAMETERS = {"conversation_id": "conversation", "previous_response_id": "previous_response_id"}
 
 # Fields of a Chat request that are seen to on the answer's way back to Chat, which is not taken here:
 # field -> (values that ask for nothing, why it is left out).
@@ -97,8 +93,8 @@ class DryRun:
         body = parse_body(content, max_depth=self._service.options.max_depth)
         if not isinstance(body, dict):
             raise InvalidRequestError("The request body must be a JSON object.")
-        query = parse_qsl(bytes(scope.get("query_string") or b"").decode("latin-1"))
-        return {**body, **{_PARAMETERS[name]: value for name, value in query if name in _PARAMETERS}}
+        given: JSON = with_query(body, scope)
+        return given
 
     async def _convert(self, scope: Scope, body: JSON, receive: Receive, send: Send) -> None:
         async with telling_refusals(send):

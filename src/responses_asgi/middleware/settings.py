@@ -57,8 +57,11 @@ class Settings(ServiceSettings, total=False):
     """`ServiceSettings`, and the record of an app that is wrapped.
 
     `profile`, `model`, `set`, `drop`, `rename`, `headers`, `before_upstream`, `on_event` and `after_exchange`
-    are those of `Upstream`; an Upstream has its own.
+    are those of `Upstream`; an Upstream has its own. `dry_run`: whether `POST /convert` and `POST /proxy` are
+    answered, see `DryRun`.
     """
+
+    dry_run: bool
 
     profile: str | Profile | None
     model: str | None
@@ -84,8 +87,10 @@ OPTIONS = frozenset(
 )
 """The settings that are fields of `Options`."""
 
-STATE = frozenset({"store", "principal", "secret", "seal_keys", "auth_path", "auth_ttl", "count_tokens"})
-"""The settings of what is kept."""
+STATE = frozenset(
+    {"store", "principal", "secret", "seal_keys", "auth_path", "auth_ttl", "count_tokens", "dry_run"}
+)
+"""The settings of what is kept, and of the paths that are ours beside those of the API."""
 
 
 def make_state(given: Mapping[str, Any], *, default: Callable[[], Records | None]) -> State:

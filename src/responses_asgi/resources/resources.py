@@ -34,6 +34,8 @@ ROUTES: dict[WireAPI, dict[str, dict[str, Method]]] = {
 }
 """API of the client -> path below a base -> HTTP method -> what is done."""
 
+CONVERSATIONS = "/conversations"
+
 # What can be asked although nothing is kept.
 STATELESS = frozenset({"/responses/input_tokens", "/responses/compact"})
 
@@ -49,6 +51,7 @@ class Resources:
     - `options`: limits, dialect and loss header; see `Options`.
     - `count_tokens`: counts the tokens of a request; `ask_tokens`: asks an upstream to. Without both
       `/responses/input_tokens` is an estimate.
+    - `conversation_bases`: the prefixes of conversations; None: the same.
     - `stateless`: whether `/responses/input_tokens` and `/responses/compact` are served without a store.
 
     Creating responses and chat completions is not among the routes. OPTIONS is left to who knows of CORS.
@@ -65,6 +68,7 @@ class Resources:
         options: Options | None = None,
         count_tokens: CountTokens | None = None,
         ask_tokens: Ask | None = None,
+        conversation_bases: Sequence[str] | None = None,
         stateless: bool = False,
     ) -> None:
         self._services = Services(
@@ -78,7 +82,13 @@ class Resources:
         routes = {path: methods for api in sorted(apis) for path, methods in ROUTES[api].items()}
         if state.store is None:
             routes = {path: routes[path] for path in routes if stateless and path in STATELESS}
-        self._paths = {base + path: methods for base in bases for path, methods in routes.items()}
+        others = frozenset(bases).difference(bases if conversation_bases is None else conversation_bases)
+        self._paths = {
+            base + path: methods
+            for base in bases
+            for path, methods in routes.items()
+            if not (base in others and path.startswith(CONVERSATIONS))
+        }
         self._creating = {base + ENDPOINTS[api] for base in bases for api in apis}
         starts = "|".join(re.escape(base) for base in bases)
         # Most requests of an app are for other paths, and are told by this alone.

@@ -1,0 +1,100 @@
+"""Chat clients that leave out what was said before: by fields of their body, or by the query."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import responses_asgi
+from responses_asgi import ChatCompletionsMiddleware, MemoryStore, ResponsesMiddleware, Upstream
+
+HELLO: list[Any] = [{"role": "user", "content": "Hello"}]
+
+
+async def reciting(request: dict[str, Any]) -> str:
+    """A model that says what it was told, message by message."""
+    return " | ".join(f"{message['role']}: {message['content']}" for message in request["messages"])
+
+
+@pytest.mark.parametrize("how", ["body", "query"])
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_conversation_remembers_what_chat_clients_said(how: str, stream: bool) -> None:
+    component = ChatCompletionsMiddleware(Upstream.handler(reciting), store=MemoryStore())
+    client = responses_asgi.client(component)
+    conversation = await client.conversations.create()
+    named: dict[str, Any] = {
+        "body": {"extra_body": {"conversation": conversation.id}},
+        "query": {"extra_query": {"conversation_id": conversation.id}},
+    }[how]
+    if stream:
+        chunks = await client.chat.completions.create(model="m", messages=HELLO, stream=True, **named)
+        assert [chunk async for chunk in chunks]
+    else:
+        await client.chat.completions.create(model="m", messages=HELLO, **named)
+    second = await client.chat.completions.create(
+        model="m", messages=[{"role": "user", "content": "Again"}], **named
+    )
+    assert second.choices[0].message.content == "user: Hello | assistant: user: Hello | user: Again"
+
+
+async def test_a_stored_completion_can_be_continued_by_clients_of_both_apis() -> None:
+    store = MemoryStore()
+    upstream = Upstream.handler(reciting)
+    chat = responses_asgi.client(ChatCompletionsMiddleware(upstream, store=store))
+    first = await chat.chat.completions.create(model="m", messages=HELLO, store=True)
+    kept = await chat.chat.completions.retrieve(first.id)
+    assert kept.choices[0].message.content == "user: Hello"
+    second = await chat.chat.completions.create(
+        model="m",
+        messages=[{"role": "user", "content": "Again"}],
+        extra_query={"previous_response_id": first.id},
+    )
+    expected = "user: Hello | assistant: user: Hello | user: Again"
+    assert second.choices[0].message.content == expected
+    responses = responses_asgi.client(ResponsesMiddleware(upstream, store=store))
+    response = await responses.responses.create(model="m", input="Again", previous_response_id=first.id)
+    assert response.output_text == expected
+
+
+async def test_the_body_has_the_last_word_over_the_query() -> None:
+    component = ChatCompletionsMiddleware(Upstream.handler(reciting), store=MemoryStore())
+    client = responses_asgi.client(component)
+    conversation = await client.conversations.create(items=[{"role": "user", "content": "First"}])
+    answer = await client.chat.completions.create(
+        model="m",
+        messages=HELLO,
+        extra_body={"conversation": conversation.id},
+        extra_query={"conversation_id": "conv_of_nobody"},
+    )
+    assert answer.choices[0].message.content == "user: First | user: Hello"
+
+
+async def test_dry_runs_are_answered_only_where_they_are_asked_for() -> None:
+    upstream = Upstream.handler(reciting)
+    body = {"model": "m", "input": "Hi"}
+    client = responses_asgi.client(ResponsesMiddleware(upstream, dry_run=True))
+    shown: Any = await client.post("/convert", body=body, cast_to=object)
+    assert shown["request"]["messages"] == [{"role": "user", "content": "Hi"}]
+    closed = responses_asgi.client(ResponsesMiddleware(upstream))
+    with pytest.raises(Exception, match="404"):
+        await closed.post("/convert", body=body, cast_to=object)
+
+
+@pytest.mark.parametrize(("path", "ours"), [("/v1/conversations", True), ("/conversations", False)])
+async def test_a_wrapped_app_keeps_conversations_of_its_own_at_its_root(path: str, ours: bool) -> None:
+    seen: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope["path"])
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    component = ResponsesMiddleware(app)
+    client = responses_asgi.client(component, base_url="http://localhost", max_retries=0)
+    if ours:
+        with pytest.raises(Exception, match="401"):
+            await client.post(path, body={}, cast_to=object)
+    else:
+        await client.post(path, body={}, cast_to=object)
+    assert seen == ([] if ours else [path])

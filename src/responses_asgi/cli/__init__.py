@@ -1,4 +1,8 @@
-"""The command line: `serve` bridges one server, `convert` works on stdin and stdout, `fake` plays a model."""
+"""The command line.
+
+`serve` is the gateway, `check` looks at its configuration, `models` lists what it offers; `probe` finds out
+what a server is like; `convert` works on stdin and stdout; `fake` plays a model.
+"""
 
 from __future__ import annotations
 
@@ -7,32 +11,46 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from responses_asgi.cli import convert, fake, serve
+from responses_asgi.cli import check, convert, fake, models, probe, serve
 from responses_asgi.errors import ResponsesASGIError
 
 __all__ = ["main"]
+
+EXAMPLES = """\
+examples:
+  responses-asgi serve                                             a demo model on http://127.0.0.1:8000/v1
+  responses-asgi serve --upstream http://localhost:11434 --profile ollama
+  responses-asgi probe http://localhost:8000 --write gateway.yaml  what is this server like?
+  responses-asgi check gateway.yaml && responses-asgi serve gateway.yaml
+  responses-asgi convert request --to chat < request.json
+
+Each command has a --help with examples of its own.
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0 well, 2 wrong usage or a set-up that cannot work.
 
-    `convert` has a status 1 of its own, for what cannot be converted.
+    `check`, `convert`, `models` and `probe` have a status 1 of their own. 130: ended by Ctrl-C.
 
     `arguments` are those of the command line without the program's name; None: those of this process.
     """
     parser = argparse.ArgumentParser(
         prog="responses-asgi",
-        description="Serve OpenAI Responses clients from anything that speaks Chat Completions.",
+        description="Both OpenAI APIs, Chat Completions and Responses, of anything that speaks one of them.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('responses-asgi')}")
     commands = parser.add_subparsers(title="commands", dest="command", required=True)
-    serve.add_parser(commands)
-    convert.add_parser(commands)
-    fake.add_parser(commands)
+    for command in (serve, check, models, probe, convert, fake):
+        command.add_parser(commands)
     options = parser.parse_args(arguments)
     try:
         status: int = options.run(options)
     except ResponsesASGIError as error:
         print(f"responses-asgi: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
     return status

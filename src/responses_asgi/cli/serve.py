@@ -1,83 +1,65 @@
-"""`responses-asgi serve`: one server, offered to clients of both APIs on a port."""
+"""`responses-asgi serve`: both APIs in front of every upstream, on a port."""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
+import json
 import logging
-from typing import TYPE_CHECKING, get_args
+import os
+import sys
+from typing import TYPE_CHECKING, Any
 
+from responses_asgi.cli.flags import add_flags, configuration
 from responses_asgi.errors import MissingExtraError
-from responses_asgi.profiles import PROFILES
-from responses_asgi.translate.translator import Dialect
 
 if TYPE_CHECKING:
-    from responses_asgi.cli.health import HealthCheck
+    from responses_asgi.config import Config, Setup
+    from responses_asgi.gateway.gateway import Gateway
 
-__all__ = ["add_parser", "application", "run"]
+__all__ = ["CancelledIsNoError", "add_parser", "prepared", "run", "worker"]
 
-GRACEFUL_SECONDS = 30
-"""How long open streams may go on after a stop signal; uvicorn by itself would wait for ever."""
+ARGUMENTS = "_RESPONSES_ASGI_ARGUMENTS"
+"""The environment variable by which workers are told the flags; no key of a server is in them."""
+
+EXAMPLES = """\
+examples:
+  responses-asgi serve                                    a built-in demo model, to see it work
+  responses-asgi serve gateway.yaml
+  responses-asgi serve --upstream http://localhost:11434 --profile ollama
+  responses-asgi serve --upstream https://api.deepseek.com --api-key-env DEEPSEEK_API_KEY --port 9000
+  responses-asgi serve --upstream https://api.openai.com --api responses --api-key-env OPENAI_API_KEY
+  responses-asgi serve gateway.yaml --host 0.0.0.0 --workers 4 --store sqlite:///responses.db
+
+Every key of the file is an environment variable, too: RESPONSES_ASGI_SERVER__PORT=9000. Flags count before
+the environment, that before .env, that before the file. Set the base URL of clients to http://HOST:PORT/v1.
+"""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `serve` and its options to the command line."""
     parser = commands.add_parser(
         "serve",
-        help="serve clients of both APIs from one server",
-        description="Serve /v1/responses and /v1/chat/completions from a server that speaks one of them.",
+        help="serve clients of both APIs",
+        description="Serve /v1/responses and /v1/chat/completions from servers that speak one of them.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "--upstream", required=True, metavar="URL", help="the server's base URL, with or without /v1"
-    )
-    parser.add_argument(
-        "--api",
-        choices=("chat", "responses"),
-        default="chat",
-        help="what the server speaks; the other API is translated to it (default: chat)",
-    )
-    parser.add_argument(
-        "--profile",
-        metavar="NAME",
-        help=f"how the server departs from OpenAI (default: by host name): {', '.join(sorted(PROFILES))}",
-    )
-    parser.add_argument(
-        "--model", metavar="NAME", help="the model asked for upstream (default: the client's)"
-    )
-    parser.add_argument(
-        "--api-key-env", metavar="VARIABLE", help="the environment variable that holds the server's key"
-    )
-    parser.add_argument(
-        "--credentials",
-        choices=("own", "forward", "forward_or_own"),
-        default="own",
-        help="whose key goes upstream: the one given here, or the client's (default: own)",
-    )
-    parser.add_argument("--dialect", choices=get_args(Dialect), default="openai", help="default: openai")
-    parser.add_argument("--strict", action="store_true", help="refuse what cannot be carried, with a 400")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
-    parser.add_argument("--port", type=int, default=8000, help="port to listen on (default: 8000)")
-    parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
+    add_flags(parser)
     parser.set_defaults(run=run)
 
 
-def application(options: argparse.Namespace) -> HealthCheck:
-    """The ASGI app that the options describe. Raises ConfigurationError when they cannot work together."""
-    from responses_asgi.cli.health import HealthCheck
-    from responses_asgi.middleware import ChatCompletionsMiddleware, ResponsesMiddleware
-    from responses_asgi.upstreams.upstream import Upstream
-
-    upstream = Upstream.http(
-        options.upstream,
-        api=options.api,
-        profile=options.profile,
-        model=options.model,
-        api_key_env=options.api_key_env,
-        credentials=options.credentials,
-    )
-    responses = ResponsesMiddleware(upstream, dialect=options.dialect, strict=options.strict)
-    chat = ChatCompletionsMiddleware(upstream, strict=options.strict)
-    bridge, own = (responses, chat) if options.api == "chat" else (chat, responses)
-    return HealthCheck(bridge, own, upstream=options.upstream)
+def prepared(options: argparse.Namespace, flags: dict[str, Any]) -> Setup:
+    """What the options describe. Raises ConfigurationError, and MissingExtraError without the extra."""
+    try:
+        from responses_asgi.config import DEMO, load, set_up
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("a configuration", "server") from error
+    loaded = load(options.config, flags=flags, env_file=options.env_file)
+    if options.config is None and not loaded.upstreams:
+        flags = {**flags, "upstreams": {DEMO: {"handler": DEMO}}, "models": {DEMO: DEMO, "*": DEMO}}
+        loaded = load(flags=flags, env_file=options.env_file)
+    return set_up(loaded, source=options.config)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -86,14 +68,54 @@ def run(options: argparse.Namespace) -> int:
         import uvicorn
     except ImportError:
         raise MissingExtraError("serve", "server") from None
-    app = application(options)
-    logging.basicConfig(format="%(levelname)s: %(name)s: %(message)s")
-    logging.getLogger("responses_asgi").setLevel(options.log_level.upper())
+    setup = prepared(options, configuration(options))
+    server = setup.config.server
+    _log(setup.config)
+    if "demo" in setup.upstreams and options.config is None:
+        print("No upstream is named, so a built-in demo model answers; see --help.", file=sys.stderr)
+    app: Any = setup.app
+    settings: dict[str, Any] = {}
+    if server.workers > 1:
+        os.environ[ARGUMENTS] = json.dumps(_given(options))
+        app, settings = f"{__name__}:worker", {"factory": True, "workers": server.workers}
     uvicorn.run(
         app,
-        host=options.host,
-        port=options.port,
-        log_level=options.log_level,
-        timeout_graceful_shutdown=GRACEFUL_SECONDS,
+        host=server.host,
+        port=server.port,
+        log_level=server.log_level,
+        access_log=server.access_log,
+        root_path=server.root_path,
+        ssl_certfile=server.ssl_certfile,
+        ssl_keyfile=server.ssl_keyfile,
+        timeout_graceful_shutdown=server.graceful_timeout,
+        **settings,
     )
     return 0
+
+
+def worker() -> Gateway:
+    """The app of one of several processes, from the flags that the first one was given."""
+    options = argparse.Namespace(**json.loads(os.environ[ARGUMENTS]))
+    setup = prepared(options, configuration(options))
+    _log(setup.config)
+    return setup.app
+
+
+def _given(options: argparse.Namespace) -> dict[str, Any]:
+    return {name: value for name, value in vars(options).items() if name not in ("run", "command")}
+
+
+class CancelledIsNoError(logging.Filter):
+    """Makes one line of what uvicorn reports with a traceback: a request that the stop cancelled."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every record through."""
+        if record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError):
+            record.msg, record.args, record.exc_info = "A request was still open; it was cancelled", (), None
+        return True
+
+
+def _log(config: Config) -> None:
+    logging.basicConfig(format="%(levelname)s: %(name)s: %(message)s")
+    logging.getLogger("uvicorn.error").addFilter(CancelledIsNoError())
+    logging.getLogger("responses_asgi").setLevel(config.server.log_level.upper())

@@ -120,7 +120,7 @@ class Profile:
     """`tool_choice: allowed_tools` is understood; otherwise the tools are filtered here."""
 
     tool_policy: Mapping[str, ToolPolicy] = field(default_factory=dict, hash=False)
-    """Tool types that are never sent: each request with one is answered without it (`drop`, reported), or is a
+    """Tool types that are never sent: a request with one is answered without it (`drop`, reported), or is a
     400 (`error`). `"*"` stands for all types but `function` that are not named. What is not in it is sent
     where the upstream's API has it."""
 

@@ -1,0 +1,122 @@
+"""What must be right between the keys of a configuration."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import get_args
+
+from responses_asgi.config.models import Config, UpstreamConfig
+from responses_asgi.config.problems import Problem, key_path
+from responses_asgi.config.sources import Loaded
+from responses_asgi.upstreams.upstream import WireAPI
+
+__all__ = ["KINDS", "SHARED_STORE", "problems_between"]
+
+KINDS = ("url", "app", "wsgi", "handler")
+"""The keys that say what an upstream is; each has exactly one of them."""
+
+SHARED_STORE = "sqlite:///responses.db"
+"""A store that several workers can share, to be named in errors."""
+
+# Key of an upstream -> the kinds that it is for. Keys that are not named are for all kinds.
+_FOR = {
+    "path": ("app", "wsgi"),
+    **dict.fromkeys(
+        (
+            "api_key",
+            "api_key_env",
+            "api_version",
+            "connect_timeout",
+            "credentials",
+            "deployment",
+            "forward_headers",
+            "max_connections",
+            "organization",
+            "passthrough",
+            "pool_timeout",
+            "project",
+            "proxy",
+            "read_timeout",
+            "retries",
+            "retry_delay",
+            "status_retries",
+            "verify",
+            "websocket_idle_timeout",
+            "websocket_max_bytes",
+            "write_timeout",
+        ),
+        ("url",),
+    ),
+}
+
+
+def problems_between(loaded: Loaded) -> Iterator[Problem]:
+    """What does not fit together: names without a counterpart, keys that exclude each other, no variable."""
+    config = loaded.config
+    for name, upstream in config.upstreams.items():
+        yield from _of_upstream(name, upstream)
+    yield from _of_models(loaded)
+    for key in ("secret_env", "seal_keys_env"):
+        yield from _variable(getattr(config, key), key)
+    if config.server.workers > 1 and _keeps_in_memory(config):
+        yield Problem(
+            "server.workers",
+            f"{config.server.workers} workers cannot share a store in memory; "
+            f"name one that they can share, as in --store {SHARED_STORE}, or none",
+        )
+    if bool(config.server.ssl_certfile) != bool(config.server.ssl_keyfile):
+        yield Problem("server", "ssl_certfile and ssl_keyfile are needed together")
+    if config.cors is not None and config.cors.credentials and "*" in config.cors.origins:
+        yield Problem("cors.credentials", "cannot be allowed to all sites; name them in cors.origins")
+
+
+def _keeps_in_memory(config: Config) -> bool:
+    """Whether what is kept is known to one process only."""
+    chat = any(upstream.api == "chat" for upstream in config.upstreams.values())
+    return config.store == "memory" or (config.store is None and chat)
+
+
+def _of_upstream(name: str, upstream: UpstreamConfig) -> Iterator[Problem]:
+    kinds = [kind for kind in KINDS if getattr(upstream, kind) is not None]
+    if len(kinds) != 1:
+        got = " and ".join(kinds) or "none of them"
+        yield Problem(key_path(("upstreams", name)), f"needs one of {', '.join(KINDS)}, got {got}")
+        return
+    for key in sorted(upstream.model_fields_set):
+        if kinds[0] not in _FOR.get(key, KINDS):
+            yield Problem(
+                key_path(("upstreams", name, key)), f"is for upstreams with {' or '.join(_FOR[key])} only"
+            )
+    yield from _variable(upstream.api_key_env, key_path(("upstreams", name, "api_key_env")))
+
+
+def _variable(name: str | None, path: str) -> Iterator[Problem]:
+    if name is not None and not os.environ.get(name, "").strip():
+        yield Problem(path, f"the environment variable {name} is not set")
+
+
+def _of_models(loaded: Loaded) -> Iterator[Problem]:
+    config, names = loaded.config, loaded.upstreams
+    for model, entry in config.models.items():
+        targets = entry.targets()
+        if not targets or ("each" in targets and len(targets) > 1):
+            apis = " and ".join(get_args(WireAPI))
+            yield Problem(key_path(("models", model)), f"must name an upstream, or one for each of {apis}")
+        for api, listed in targets.items():
+            for place, target in enumerate(listed):
+                if target.upstream not in names:
+                    where = ("models", model, api, *([place] if len(listed) > 1 else ()))
+                    known = ", ".join(sorted(names)) or "none"
+                    yield Problem(
+                        key_path(where), f"there is no upstream {target.upstream!r}; known are {known}"
+                    )
+    if not loaded.mentioned and len(names) > 1:
+        yield Problem(
+            "models", 'is needed with several upstreams: model name to upstream, "*" for all others'
+        )
+    elif loaded.mentioned:
+        for name in sorted(names - loaded.mentioned):
+            yield Problem(key_path(("upstreams", name)), "is not used: no model in `models` leads to it")
+    if not names:
+        yield Problem("upstreams", "at least one is needed, such as `local: {url: http://localhost:8000}`")

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from responses_asgi.errors import ConfigurationError, StoreError
-from responses_asgi.stores.memory import RECORD_BYTES, MemoryStore
+from responses_asgi.stores.memory import MemoryStore
+from responses_asgi.stores.memory.store import RECORD_BYTES
 from tests.store_rules import Clock, ids, in_threads, record
 
 

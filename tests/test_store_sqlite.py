@@ -23,7 +23,8 @@ from typing import Any
 import pytest
 
 from responses_asgi.errors import ConfigurationError, StoreError
-from responses_asgi.stores.sqlite import SQLiteStore, database, records, schema, session, worker
+from responses_asgi.stores.sqlite import SQLiteStore, database, leases, logs, records, schema, session, worker
+from responses_asgi.stores.sqlite import store as store_module
 from tests.loopback import until
 from tests.store_rules import Clock, ids, in_threads, record
 
@@ -184,7 +185,7 @@ def test_the_sql_is_no_newer_than_sqlite_3_35() -> None:
     ]
     newer += ["TIMEDIFF", "CONCAT(", "STRING_AGG", "OCTET_LENGTH", "JSONB", "FORMAT(", "UNHEX", "PRAGMA_"]
     texts = [statement for step in schema.MIGRATIONS for statement in step]
-    for module in (records, schema):
+    for module in (records, logs, leases, schema):
         texts += [value for value in vars(module).values() if isinstance(value, str)]
     sql = [text.upper() for text in texts if "RESPONSES_ASGI_" in text.upper()]
     assert len(sql) > 15
@@ -652,7 +653,7 @@ async def test_expired_records_leave_the_file(path: Path, monkeypatch: pytest.Mo
 async def test_the_file_is_tidied_while_nothing_is_asked(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
     store = SQLiteStore(path, ttl=10.0, clock=clock)
-    monkeypatch.setattr(store._writer, "_chore_seconds", 0.02)
+    monkeypatch.setattr(store_module, "TIDY_SECONDS", 0.02)
     await works(store)
     await clock.wait(11)
     with opened(path) as other:
@@ -666,7 +667,7 @@ async def test_tidying_that_fails_is_logged_and_tried_again(
 ) -> None:
     clock = Clock()
     store = SQLiteStore(path, ttl=10.0, clock=clock, busy_timeout=0.05)
-    monkeypatch.setattr(store._writer, "_chore_seconds", 0.02)
+    monkeypatch.setattr(store_module, "TIDY_SECONDS", 0.02)
     await works(store)
     with opened(path) as other:
         other.execute("BEGIN IMMEDIATE")

@@ -9,6 +9,7 @@ from typing import Any
 
 from responses_asgi.errors import VersionConflictError
 from responses_asgi.stores.records import Record
+from responses_asgi.stores.sqlite.texts import all_for_sqlite, from_sqlite
 
 __all__ = ["delete", "find", "forget_expired", "get", "list_records", "put", "renew"]
 
@@ -51,13 +52,13 @@ DELETE FROM {_TABLE} WHERE position IN (
 
 def get(connection: Connection, kind: str, owner: str, id: str, now: float) -> tuple[Record, float] | None:
     """The record, and when it expires."""
-    row = connection.execute(_GET, (*_texts(kind, owner, id), now)).fetchone()
+    row = connection.execute(_GET, (*all_for_sqlite(kind, owner, id), now)).fetchone()
     return None if row is None else (_record(row), row[-1])
 
 
 def find(connection: Connection, kind: str, owner: str, name: str, now: float) -> Record | None:
     """The newest record with this name."""
-    row = connection.execute(_FIND, (now, *_texts(kind, owner, name))).fetchone()
+    row = connection.execute(_FIND, (now, *all_for_sqlite(kind, owner, name))).fetchone()
     return None if row is None else _record(row)
 
 
@@ -74,10 +75,10 @@ def list_records(
 ) -> Sequence[Record]:
     """At most `limit` records behind position `after`, in order."""
     conditions = ["kind = ?", "owner = ?"]
-    values: list[Any] = [*_texts(kind, owner)]
+    values: list[Any] = [*all_for_sqlite(kind, owner)]
     if parent is not None:
         conditions.append("parent = ?")
-        values += _texts(parent)
+        values += all_for_sqlite(parent)
     if after is not None:
         conditions.append("position < ?" if descending else "position > ?")
         values.append(max(min(after, _LARGEST), -1))
@@ -98,7 +99,7 @@ def put(
     Raises VersionConflictError, before anything is written, when the only record is not of this version.
     """
     for record in records:
-        place = _texts(record.kind, record.owner, record.id)
+        place = all_for_sqlite(record.kind, record.owner, record.id)
         row = connection.execute(_STORED, place).fetchone()
         position, stored, stored_names, expires_at = row or (None, 0, "", 0.0)
         if expires_at <= now:
@@ -110,7 +111,7 @@ def put(
             stored_names = ""
         names = json.dumps(record.names) if record.names else ""
         content = (
-            *_texts(record.parent, names),
+            *all_for_sqlite(record.parent, names),
             record.ttl,
             now + (ttl if record.ttl is None else record.ttl),
             record.data,
@@ -125,7 +126,9 @@ def put(
 
 def _put_names(connection: Connection, record: Record, position: int | None) -> None:
     connection.execute(_DELETE_NAMES, (position,))
-    rows = [(*_texts(record.kind, record.owner, name), position) for name in dict.fromkeys(record.names)]
+    rows = [
+        (*all_for_sqlite(record.kind, record.owner, name), position) for name in dict.fromkeys(record.names)
+    ]
     connection.executemany(_ADD_NAME, rows)
 
 
@@ -136,7 +139,7 @@ def renew(connection: Connection, position: int, expires_at: float, now: float) 
 
 def delete(connection: Connection, kind: str, owner: str, ids: Sequence[str], now: float) -> int:
     """Delete the records; how many there were."""
-    rows = [(*_texts(kind, owner, id), now) for id in ids]
+    rows = [(*all_for_sqlite(kind, owner, id), now) for id in ids]
     return connection.executemany(_DELETE, rows).rowcount if rows else 0
 
 
@@ -148,30 +151,13 @@ def forget_expired(connection: Connection, now: float) -> bool:
 def _record(row: Sequence[Any]) -> Record:
     kind, owner, id, parent, names, ttl, version, position, data = row[:9]
     return Record(
-        kind=_read(kind),
-        owner=_read(owner),
-        id=_read(id),
+        kind=from_sqlite(kind),
+        owner=from_sqlite(owner),
+        id=from_sqlite(id),
         data=data,
-        parent=_read(parent),
+        parent=from_sqlite(parent),
         names=tuple(json.loads(names)) if names else (),
         ttl=ttl,
         version=version,
         position=position,
     )
-
-
-def _texts(*texts: str) -> Sequence[str | bytes]:
-    """As SQLite can hold them: a lone surrogate, which JSON can write and UTF-8 cannot, makes it bytes."""
-    return texts if all(map(str.isascii, texts)) else [*map(_text, texts)]
-
-
-def _text(text: str) -> str | bytes:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "surrogatepass")
-    return text
-
-
-def _read(text: str | bytes) -> str:
-    return text if isinstance(text, str) else text.decode("utf-8", "surrogatepass")

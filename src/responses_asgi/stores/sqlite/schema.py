@@ -53,7 +53,48 @@ _RECORDS = (
     """,
 )
 
-MIGRATIONS: Sequence[Sequence[str]] = (_RECORDS,)
+_BACKGROUND = (
+    """
+    CREATE TABLE responses_asgi_logs (
+        log INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        epoch INTEGER NOT NULL,
+        last INTEGER NOT NULL,
+        ended INTEGER NOT NULL,
+        expires_at REAL NOT NULL
+    )
+    """,
+    "CREATE INDEX responses_asgi_logs_expiry ON responses_asgi_logs (expires_at)",
+    # AUTOINCREMENT: positions grow with every commit, so that who has seen one finds what came later.
+    """
+    CREATE TABLE responses_asgi_events (
+        position INTEGER PRIMARY KEY AUTOINCREMENT,
+        log INTEGER NOT NULL,
+        number INTEGER NOT NULL,
+        data BLOB NOT NULL
+    )
+    """,
+    "CREATE UNIQUE INDEX responses_asgi_events_log ON responses_asgi_events (log, number)",
+    """
+    CREATE TRIGGER responses_asgi_logs_forgotten AFTER DELETE ON responses_asgi_logs
+    BEGIN
+        DELETE FROM responses_asgi_events WHERE log = OLD.log;
+    END
+    """,
+    # AUTOINCREMENT: no epoch is given twice.
+    """
+    CREATE TABLE responses_asgi_leases (
+        epoch INTEGER PRIMARY KEY AUTOINCREMENT,
+        kind TEXT NOT NULL,
+        id TEXT NOT NULL,
+        expires_at REAL NOT NULL,
+        UNIQUE (kind, id)
+    )
+    """,
+    "CREATE INDEX responses_asgi_leases_expiry ON responses_asgi_leases (kind, expires_at)",
+)
+
+MIGRATIONS: Sequence[Sequence[str]] = (_RECORDS, _BACKGROUND)
 """Step n turns a file of version n into one of version n + 1; a step that was released is never changed."""
 
 

@@ -12,9 +12,13 @@ from typing import Any, NamedTuple, TypeAlias
 from responses_asgi.errors import StoreError
 from responses_asgi.stores.sqlite.database import Database
 
-__all__ = ["Job", "Session"]
+__all__ = ["Chore", "Job", "Session"]
 
 Outcome: TypeAlias = tuple[Any, Exception | None]
+
+Chore: TypeAlias = Callable[[sqlite3.Connection], float | None]
+"""What is done between jobs: first after the first ones, again after the seconds it returns; None: after the
+next jobs."""
 
 
 class Job(NamedTuple):
@@ -28,25 +32,17 @@ class Job(NamedTuple):
 class Session:
     """One thread's connection; `Worker` says what the parameters are."""
 
-    def __init__(
-        self,
-        database: Database,
-        *,
-        writes: bool,
-        chore: Callable[[sqlite3.Connection], bool] | None,
-        chore_seconds: float,
-    ) -> None:
+    def __init__(self, database: Database, *, writes: bool, chore: Chore) -> None:
         self._database = database
         self._writes = writes
         self._chore = chore
-        self._chore_seconds = chore_seconds
-        self._chore_due = 0.0
+        self._chore_due: float | None = None
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
 
     def seconds_to_chore(self) -> float | None:
-        """How long the thread may wait for jobs; None: for ever, there is nothing to tidy."""
-        if self._chore is None or self._connection is None:
+        """How long the thread may wait for jobs; None: for ever."""
+        if self._chore_due is None or self._connection is None:
             return None
         return max(self._chore_due - time.monotonic(), 0.0)
 
@@ -54,13 +50,14 @@ class Session:
         """Do the jobs and answer them, then the chore if it is due."""
         if jobs:
             _answer(jobs, self._outcomes(jobs))
-        if self._chore is not None and self._connection is not None and time.monotonic() >= self._chore_due:
-            wants_more = False
+        is_due = self._chore_due is None or time.monotonic() >= self._chore_due
+        if self._connection is not None and is_due:
+            seconds = None
             try:
-                wants_more = self._chore(self._connection)
+                seconds = self._chore(self._connection)
             except Exception as error:
                 self._failed(error)
-            self._chore_due = time.monotonic() + (0.0 if wants_more else self._chore_seconds)
+            self._chore_due = None if seconds is None else time.monotonic() + seconds
 
     def close(self) -> None:
         """Close the connection; a transaction that is open is rolled back."""

@@ -11,11 +11,18 @@ from sqlite3 import Connection
 
 from responses_asgi.errors import ConfigurationError, StoreError
 from responses_asgi.stores.records import Record
+from responses_asgi.stores.sqlite import logs
 from responses_asgi.stores.sqlite import records as sql
 from responses_asgi.stores.sqlite.database import Database
+from responses_asgi.stores.sqlite.events import SQLiteEventLog
+from responses_asgi.stores.sqlite.leases import SQLiteLeases, forget_abandoned
+from responses_asgi.stores.sqlite.tail import Tail
 from responses_asgi.stores.sqlite.worker import Worker
 
 __all__ = ["SQLiteStore"]
+
+TIDY_SECONDS = 60.0
+"""Between two looks for what has expired."""
 
 _SYNCHRONOUS = ("OFF", "NORMAL", "FULL", "EXTRA")
 
@@ -74,8 +81,23 @@ class SQLiteStore:
             max_bytes=None if max_bytes is None else int(_above_zero("max_bytes", max_bytes)),
         )
         self.path = database.path
-        self._reader = Worker(database, writes=False)
-        self._writer = Worker(database, writes=True, chore=_forget_expired(clock))
+        tail = Tail(clock)
+        self._reader = Worker(database, writes=False, chore=tail.look)
+        self._writer = Worker(database, writes=True, chore=partial(_tidy, clock=clock, ttl=ttl))
+        self._events = SQLiteEventLog(
+            writer=self._writer, reader=self._reader, tail=tail, ttl=ttl, clock=clock
+        )
+        self._leases = SQLiteLeases(writer=self._writer, reader=self._reader, clock=clock)
+
+    @property
+    def events(self) -> SQLiteEventLog:
+        """The event logs of background responses."""
+        return self._events
+
+    @property
+    def leases(self) -> SQLiteLeases:
+        """The leases of background work, for all processes that use the file."""
+        return self._leases
 
     async def get(self, kind: str, owner: str, id: str, *, renew: bool = False) -> Record | None:
         """The record; None when there is none, or no longer. `renew`: its ttl begins anew."""
@@ -158,6 +180,9 @@ def _above_zero(name: str, value: float) -> float:
     return value
 
 
-def _forget_expired(clock: Callable[[], float]) -> Callable[[Connection], bool]:
-    """The writer's chore. It does not know the store, which could else never be forgotten."""
-    return lambda connection: sql.forget_expired(connection, clock())
+def _tidy(connection: Connection, *, clock: Callable[[], float], ttl: float) -> float:
+    """The writer's chore: take out what has expired, some at a time, others may write between."""
+    now = clock()
+    forget_abandoned(connection, now - ttl)
+    more = [sql.forget_expired(connection, now), logs.forget_expired(connection, now)]
+    return 0.0 if any(more) else TIDY_SECONDS

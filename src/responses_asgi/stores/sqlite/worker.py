@@ -20,7 +20,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from responses_asgi.errors import StoreError
 from responses_asgi.stores.sqlite.database import Database
-from responses_asgi.stores.sqlite.session import Job, Session
+from responses_asgi.stores.sqlite.session import Chore, Job, Session
 
 __all__ = ["LARGEST_GROUP", "Worker"]
 
@@ -41,22 +41,14 @@ _workers: weakref.WeakSet[Worker] = weakref.WeakSet()
 class Worker:
     """Runs jobs over one connection to `database`, in a thread of its own, from any event loop.
 
-    `writes`: the jobs taken at once are one transaction. `chore` is called between jobs, at least every
-    `chore_seconds`, while the thread has a connection; it tells whether it wants to go on at once.
+    `writes`: the jobs taken at once are one transaction. `chore` is done between jobs, while the thread has a
+    connection; like the thread, it is not to know who uses this worker, or nobody could forget it.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        *,
-        writes: bool,
-        chore: Callable[[Connection], bool] | None = None,
-        chore_seconds: float = 60.0,
-    ) -> None:
+    def __init__(self, database: Database, *, writes: bool, chore: Chore) -> None:
         self._database = database
         self._writes = writes
         self._chore = chore
-        self._chore_seconds = chore_seconds
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._inbox: Inbox = SimpleQueue()
@@ -100,9 +92,7 @@ class Worker:
 
     def _start(self) -> threading.Thread:
         inbox: Inbox = SimpleQueue()
-        session = Session(
-            self._database, writes=self._writes, chore=self._chore, chore_seconds=self._chore_seconds
-        )
+        session = Session(self._database, writes=self._writes, chore=self._chore)
         # A daemon: the interpreter would wait for any other before it tells us that it ends.
         thread = threading.Thread(
             target=_serve, args=(inbox, session), name="responses-asgi-sqlite", daemon=True

@@ -15,6 +15,8 @@ from itertools import islice
 from typing import NamedTuple, TypeAlias
 
 from responses_asgi.errors import ConfigurationError, StoreError, VersionConflictError
+from responses_asgi.stores.memory.events import MemoryEventLog
+from responses_asgi.stores.memory.leases import MemoryLeases
 from responses_asgi.stores.records import Record
 
 __all__ = ["MemoryStore"]
@@ -72,6 +74,8 @@ class MemoryStore:
         self._last_position = 0
         self._lock = threading.Lock()
         self._tag, self._process = secrets.token_hex(3), os.getpid()
+        self._events = MemoryEventLog(max_bytes=max_bytes, ttl=ttl, clock=clock)
+        self._leases = MemoryLeases(clock)
 
     @property
     def tag(self) -> str:
@@ -79,6 +83,16 @@ class MemoryStore:
         if self._process != os.getpid():
             self._tag, self._process = secrets.token_hex(3), os.getpid()
         return self._tag
+
+    @property
+    def events(self) -> MemoryEventLog:
+        """The event logs of background responses; they have `max_bytes` of their own."""
+        return self._events
+
+    @property
+    def leases(self) -> MemoryLeases:
+        """The leases of background work."""
+        return self._leases
 
     async def get(self, kind: str, owner: str, id: str, *, renew: bool = False) -> Record | None:
         """The record; None when there is none, or no longer. `renew`: its ttl begins anew."""

@@ -1,0 +1,103 @@
+"""Event logs as SQL: what is asked of a connection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from sqlite3 import Connection
+
+from responses_asgi.errors import VersionConflictError
+from responses_asgi.stores.event_log import LoggedEvent, LogPage, following
+from responses_asgi.stores.sqlite.texts import for_sqlite, from_sqlite
+
+__all__ = ["append", "changed", "expire", "forget_expired", "last_position", "read"]
+
+FORGOTTEN_AT_ONCE = 5
+"""Expired logs that are deleted in one go: each has all the events of an answer."""
+
+_STORED = "SELECT log, epoch, last, ended, expires_at FROM responses_asgi_logs WHERE id = ?"
+_FORGET = "DELETE FROM responses_asgi_logs WHERE log = ?"
+_BEGIN = "INSERT INTO responses_asgi_logs (id, epoch, last, ended, expires_at) VALUES (?, ?, ?, ?, ?)"
+_CONTINUE = "UPDATE responses_asgi_logs SET epoch = ?, last = ?, ended = ?, expires_at = ? WHERE log = ?"
+_ADD_EVENT = "INSERT INTO responses_asgi_events (log, number, data) VALUES (?, ?, ?)"
+_LOG = "SELECT log, last, ended FROM responses_asgi_logs WHERE id = ? AND expires_at > ?"
+_EVENTS = """
+SELECT number, data FROM responses_asgi_events WHERE log = ? AND number > ? ORDER BY number LIMIT ?
+"""
+_EXPIRE = "UPDATE responses_asgi_logs SET expires_at = ? WHERE id = ? AND expires_at > ?"
+_FORGET_EXPIRED = f"""
+DELETE FROM responses_asgi_logs WHERE log IN (
+    SELECT log FROM responses_asgi_logs WHERE expires_at <= ? ORDER BY expires_at LIMIT {FORGOTTEN_AT_ONCE}
+)
+"""
+_LAST_POSITION = "SELECT max(position) FROM responses_asgi_events"
+_CHANGED = """
+SELECT DISTINCT responses_asgi_logs.id FROM responses_asgi_events JOIN responses_asgi_logs USING (log)
+WHERE responses_asgi_events.position > ?
+"""
+
+# SQLite's integers have 64 bits; numbers are what clients write.
+_LARGEST = 2**63 - 1
+
+
+def append(
+    connection: Connection,
+    id: str,
+    epoch: int,
+    events: Sequence[LoggedEvent],
+    *,
+    ended: bool,
+    now: float,
+    ttl: float,
+) -> tuple[int, LogPage]:
+    """The last number there then, and what was new. Raises VersionConflictError before it writes."""
+    row = connection.execute(_STORED, (for_sqlite(id),)).fetchone()
+    if row is not None and row[4] <= now:
+        connection.execute(_FORGET, row[:1])
+        row = None
+    log, stored_epoch, last, has_ended, _ = row or (None, epoch, -1, 0, 0.0)
+    new = following(events, last)
+    if epoch < stored_epoch or (has_ended and new):
+        raise VersionConflictError("This log is written by another, or has ended.")
+    last = new[-1].number if new else last
+    ended = ended or bool(has_ended)
+    if log is None:
+        values = (for_sqlite(id), epoch, last, ended, now + ttl)
+        log = connection.execute(_BEGIN, values).lastrowid
+    else:
+        connection.execute(_CONTINUE, (epoch, last, ended, now + ttl, log))
+    connection.executemany(_ADD_EVENT, [(log, number, data) for number, data in new])
+    return last, LogPage(new, ended)
+
+
+def read(connection: Connection, id: str, *, after: int, limit: int, now: float) -> LogPage | None:
+    """At most `limit` events behind number `after`."""
+    row = connection.execute(_LOG, (for_sqlite(id), now)).fetchone()
+    if row is None:
+        return None
+    log, last, ended = row
+    after = max(min(after, _LARGEST), -1)
+    rows = connection.execute(_EVENTS, (log, after, min(limit, _LARGEST)))
+    events = [LoggedEvent(*row) for row in rows]
+    read_up_to = events[-1].number if events else after
+    return LogPage(events, bool(ended) and read_up_to >= last)
+
+
+def expire(connection: Connection, id: str, *, now: float, seconds: float) -> None:
+    """Let the log expire at another time, if it has not done so."""
+    connection.execute(_EXPIRE, (now + seconds, for_sqlite(id), now))
+
+
+def forget_expired(connection: Connection, now: float) -> bool:
+    """Delete some expired logs; whether there may be more."""
+    return connection.execute(_FORGET_EXPIRED, (now,)).rowcount == FORGOTTEN_AT_ONCE
+
+
+def last_position(connection: Connection) -> int:
+    """The position of the newest event of all logs."""
+    (position,) = connection.execute(_LAST_POSITION).fetchone()
+    return position or 0
+
+
+def changed(connection: Connection, position: int) -> list[str]:
+    """The logs that have events behind this position."""
+    return [from_sqlite(id) for (id,) in connection.execute(_CHANGED, (position,))]

@@ -7,6 +7,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
+CONFIG ?=
 UPSTREAM ?=
 PROFILE ?=
 PORT ?= 8000
@@ -37,13 +38,13 @@ fmt: $(READY) ## Format the code and mend what the linter can mend
 
 docs: $(READY) ## Write the pages that are made from the code
 	@$(BIN)/python -m docs.mapping
+	@$(BIN)/python -m docs.configuration
 
 bench: $(READY) ## Measure the translator against plain JSON work
 	@$(BIN)/python -m benchmarks.translator
 
-serve: $(READY) ## Bridge a Chat server: make serve UPSTREAM=http://localhost:11434/v1 PORT=8000
-	@test -n "$(UPSTREAM)" || { echo "usage: make serve UPSTREAM=http://localhost:11434/v1 [PORT=8000] [PROFILE=ollama]"; exit 2; }
-	@exec $(BIN)/responses-asgi serve --upstream "$(UPSTREAM)" --port "$(PORT)" $(if $(PROFILE),--profile "$(PROFILE)")
+serve: $(READY) ## Serve a demo model, a file (CONFIG=gateway.yaml) or a server (UPSTREAM=http://localhost:11434)
+	@exec $(BIN)/responses-asgi serve $(CONFIG) --port "$(PORT)" $(if $(UPSTREAM),--upstream "$(UPSTREAM)") $(if $(PROFILE),--profile "$(PROFILE)")
 
 # pip is upgraded first: dependency groups need pip >= 25.1, and Python 3.11 brings an older one.
 $(READY): pyproject.toml

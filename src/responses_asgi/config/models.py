@@ -120,13 +120,13 @@ class UpstreamConfig(Section):
     """Request headers that are set."""
 
     before_upstream: ImportPath | None = None
-    """The hook of this name, as `module:name`."""
+    """A function `(body, headers, context)` that may change each request, as `module:name`."""
 
     on_event: ImportPath | None = None
-    """The hook of this name, as `module:name`."""
+    """A function `(event, context)` that sees each event, as `module:name`."""
 
     after_exchange: ImportPath | None = None
-    """The hook of this name, as `module:name`."""
+    """A function `(snapshot, losses, timings, context)` that sees each whole answer, as `module:name`."""
 
     connect_timeout: Seconds = 5.0
     """Seconds until a connection must stand."""

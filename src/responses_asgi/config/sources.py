@@ -80,7 +80,7 @@ def _adopt(env_file: str | Path | None) -> None:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML in which a key can stand only once."""
+    """YAML in which a key can stand only once, and a date is text: Azure's versions look like dates."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
@@ -92,6 +92,12 @@ class _Loader(yaml.SafeLoader):
                     )
                 seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -16,15 +16,27 @@ import contextvars
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import Protocol
 
 from responses_asgi.types.asgi import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["LifespanRelay", "Resource", "Runtime"]
+__all__ = ["LifespanRelay", "Resource", "Runtime", "Startable"]
 
 logger = logging.getLogger("responses_asgi")
 
 _running: set[asyncio.Task[None]] = set()
 """A component forgotten without `aclose` is closed when its loop ends; its task must live until then."""
+
+
+class Startable(Protocol):
+    """What has a part in the server's start and stop."""
+
+    async def start(self) -> None:
+        """Open what is needed in the running event loop; once more is no harm."""
+
+    async def aclose(self) -> None:
+        """Close what is open for the running event loop."""
+
 
 Resource = Callable[[], AbstractAsyncContextManager[object]]
 
@@ -109,7 +121,7 @@ class LifespanRelay:
     An app that does not take part in lifespan (Django raises) is no failure: the server is answered for it.
     """
 
-    def __init__(self, app: ASGIApp, runtime: Runtime, receive: Receive, send: Send) -> None:
+    def __init__(self, app: ASGIApp, runtime: Startable, receive: Receive, send: Send) -> None:
         self._app = app
         self._runtime = runtime
         self._outer_receive = receive

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from responses_asgi.sse import encode
 from responses_asgi.types.asgi import Send
@@ -20,7 +20,7 @@ from responses_asgi.types.events import DONE, Event
 from responses_asgi.types.json import JSON
 from responses_asgi.upstreams.replies import SSE_HEADERS, send_json
 
-__all__ = ["Header", "JSONSink", "SSESink", "Sink"]
+__all__ = ["Header", "JSONSink", "LastingSink", "SSESink", "Sink"]
 
 logger = logging.getLogger("responses_asgi")
 
@@ -48,6 +48,14 @@ class Sink(Protocol):
 
     def stop(self) -> None:
         """Let go of timers without a word to the client, who has left or been told elsewhere."""
+
+
+@runtime_checkable
+class LastingSink(Sink, Protocol):
+    """A sink whose events outlive the process that writes them."""
+
+    async def flush(self) -> None:
+        """Return when everything that was written lasts."""
 
 
 class SSESink:

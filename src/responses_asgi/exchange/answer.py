@@ -9,7 +9,7 @@ from responses_asgi.errors import APIError
 from responses_asgi.exchange.options import Options
 from responses_asgi.exchange.outlets import Outlet
 from responses_asgi.loss import LOSS_HEADER, header_value
-from responses_asgi.sinks import Header
+from responses_asgi.sinks import Header, LastingSink
 from responses_asgi.translate.translator import Translator
 from responses_asgi.types.events import DONE, Event, StreamEvent
 from responses_asgi.types.json import JSON, dumps, loads
@@ -172,6 +172,11 @@ class Answer:
                 await self._outlet.refuse(failure, self._sink.headers)
             self.ended = time.perf_counter()
             return
+        if isinstance(self._sink, LastingSink):
+            # Only the last event can then be missing of an answer that was kept as complete.
+            await self._sink.write(events[:-1])
+            await self._sink.flush()
+            events = events[-1:]
         if self._keep and not await self._keep():
             self._tell_unkept(events)
         await self._sink.close(events)

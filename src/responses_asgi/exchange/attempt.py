@@ -57,6 +57,8 @@ class Asked(NamedTuple):
     owner: str
     scope: Scope
     losses: Sequence[Loss] = ()
+    response_id: str | None = None
+    """The id of an answer that is made in the background; None: the client waits for it."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -77,7 +79,12 @@ class Attempt:
         upstream, options, state = route.upstream, service.options, service.state
         pair = pair_of(asked.client, upstream)
         turn = await state.begin(
-            asked.body, asked.owner, client=asked.client, spoken=pair.spoken, profile=upstream.profile
+            asked.body,
+            asked.owner,
+            client=asked.client,
+            spoken=pair.spoken,
+            profile=upstream.profile,
+            response_id=asked.response_id,
         )
         recall = None
         if service.memory and asked.client == "chat" and not pair.equal:

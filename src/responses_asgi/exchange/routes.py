@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from responses_asgi.exchange.options import Options
 from responses_asgi.history import State
 from responses_asgi.recall import CallMemory
+from responses_asgi.types.asgi import Receive, Send
 from responses_asgi.types.json import JSON
 from responses_asgi.upstreams.upstream import Upstream
 
-__all__ = ["Choose", "Note", "Route", "Service"]
+if TYPE_CHECKING:
+    from responses_asgi.exchange.run import Tries
+
+__all__ = ["Choose", "Detach", "Note", "Route", "Service"]
 
 
 class Route(NamedTuple):
@@ -30,15 +34,27 @@ Note: TypeAlias = Callable[[str, int], Awaitable[None]]
 """`(owner, status) -> None`: is told with which HTTP status the upstream answered a client of this owner."""
 
 
+class Detach(Protocol):
+    """What makes answers in the background."""
+
+    async def accept(self, tries: Tries, receive: Receive, send: Send, *, stream: bool) -> None:
+        """Begin a prepared request, and answer with the queued response or, with `stream`, its events.
+
+        Raises APIError when it cannot be begun.
+        """
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """What all exchanges of one component have in common.
 
     `state` knows what came before a request and keeps what came of it, `memory` what the next turn of a Chat
-    client of a Responses upstream needs, `note` is told how upstreams answered.
+    client of a Responses upstream needs, `note` is told how upstreams answered. `detach` makes answers in the
+    background; None: that is refused.
     """
 
     options: Options
     state: State
     memory: CallMemory | None = None
     note: Note | None = None
+    detach: Detach | None = None

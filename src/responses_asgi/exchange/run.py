@@ -59,7 +59,16 @@ async def run_exchange(
                 given = with_query(given, scope)
             asked, routes = await ask_for(given, scope, client=client, choose=choose, service=service)
             asked = asked._replace(losses=losses)
+            detach = service.detach if client == "responses" and asked.body.get("background") else None
+            stream = bool(asked.body.get("stream"))
+            if detach is not None:
+                # The upstream is always asked for a stream, so that what was said can be shown as it comes.
+                body = {**asked.body, "stream": True}
+                asked = asked._replace(body=body, response_id=service.state.new_id("resp_"))
             tries = await Tries.prepare(asked, routes, service)
+            if detach is not None:
+                await detach.accept(tries, receive, send, stream=stream)
+                return
     if asked is None or tries is None:
         return
     if tries.idle and model is None:

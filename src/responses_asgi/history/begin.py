@@ -41,10 +41,9 @@ async def begin_responses(
     """The turn of a Responses request."""
     losses = Losses()
     asked = keeping.asked
-    if body.get("background") and spoken == "responses":
+    if body.get("background") and asked.response_id is None:
         raise InvalidRequestError(
-            "'background' cannot be honoured: this service keeps the responses itself, and does not run them "
-            "in the background.",
+            "'background' cannot be honoured: the store of this service is not one for background work.",
             param="background",
             code="unsupported_parameter",
         )
@@ -53,7 +52,7 @@ async def begin_responses(
     history = await before(keeping.kept, owner, asked, losses, max_items)
     entries = await resolved(keeping.kept, owner, given, history, losses)
     items = open_items((entry.item for entry in history), seals, owner, losses, _origin(keeping))
-    request = without(opened, STATE_FIELDS)
+    request = without(opened, (*STATE_FIELDS, "background"))
     if entries != given:
         open_found = partial(open_items, seals=seals, owner=owner, losses=losses)
         request = {**request, "input": _resolved_input(opened["input"], given, entries, open_found)}

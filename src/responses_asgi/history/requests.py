@@ -22,15 +22,19 @@ STATE_FIELDS = ("store", "previous_response_id", "conversation")
 
 
 class StateRequest(NamedTuple):
-    """`keep`: whether the answer is to be kept by its id; the others: what it continues, by id."""
+    """`keep`: whether the answer is to be kept by its id; `previous`, `conversation`: what it continues, by
+    id; `response_id`: the id that an answer made in the background has already."""
 
     keep: bool
     previous: str | None
     conversation: str | None
+    response_id: str | None = None
 
     def echo(self) -> JSON:
         """What a response tells of it."""
         echo: JSON = {"store": self.keep}
+        if self.response_id is not None:
+            echo |= {"id": self.response_id, "background": True}
         if self.previous is not None:
             echo["previous_response_id"] = self.previous
         if self.conversation is not None:
@@ -38,10 +42,11 @@ class StateRequest(NamedTuple):
         return echo
 
 
-def state_request(body: JSON, client: WireAPI) -> StateRequest:
+def state_request(body: JSON, client: WireAPI, *, response_id: str | None = None) -> StateRequest:
     """Read the fields of a validated body; Chat validation does not know them.
 
-    Raises InvalidRequestError for values of other types, and for two histories at once.
+    Raises InvalidRequestError for values of other types, for two histories at once, and for an answer that is
+    made in the background (it has a `response_id`) and not to be kept.
 
     >>> state_request({"conversation": {"id": "conv_1"}}, "responses")
     StateRequest(keep=True, previous=None, conversation='conv_1')
@@ -58,7 +63,13 @@ def state_request(body: JSON, client: WireAPI) -> StateRequest:
         )
     store = body.get("store")
     keep = (client == "responses" or previous is not None) if store is None else bool(store)
-    return StateRequest(keep, previous, conversation)
+    if response_id is not None and not keep:
+        raise InvalidRequestError(
+            "'background' needs 'store': what nobody waits for must be kept.",
+            param="background",
+            code="invalid_value",
+        )
+    return StateRequest(keep, previous, conversation, response_id)
 
 
 def without(body: JSON, names: Mapping[str, Any] | tuple[str, ...]) -> JSON:

@@ -81,12 +81,20 @@ class State:
         return prefix + tag + secrets.token_hex(RANDOM_BYTES)
 
     async def begin(
-        self, body: JSON, owner: str, *, client: WireAPI, spoken: WireAPI, profile: Profile | None = None
+        self,
+        body: JSON,
+        owner: str,
+        *,
+        client: WireAPI,
+        spoken: WireAPI,
+        profile: Profile | None = None,
+        response_id: str | None = None,
     ) -> Turn:
         """What a validated request of this client API asks, with what came before it.
 
         `spoken` is the API of the upstream that is asked, `profile` how it departs from OpenAI; None: as
-        OpenAI. Without a store, what an upstream's own state may answer passes untouched. Raises
+        OpenAI. `response_id` is the id of a response that is made in the background. Without a store, what an
+        upstream's own state may answer passes untouched. Raises
         InvalidRequestError for ids that lead nowhere or need a store, and StoreError when what came before
         cannot be read.
         """
@@ -98,7 +106,7 @@ class State:
             new_id=self.new_id,
             ttl=self.ttl,
             warnings=self._warnings,
-            asked=state_request(body, client),
+            asked=state_request(body, client, response_id=response_id),
             metadata=body.get("metadata"),
         )
         begin_turn = begin_chat if client == "chat" else begin_responses

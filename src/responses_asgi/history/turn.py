@@ -22,6 +22,9 @@ __all__ = ["Keeping", "Turn", "Warnings"]
 
 logger = logging.getLogger("responses_asgi")
 
+# Statuses of answers that a conversation does not hold: they failed, or are not there yet.
+_UNSAID = frozenset({"failed", "queued", "in_progress"})
+
 
 class Warnings:
     """Logs that answers could not be kept, once in `every` seconds: a store that is gone fails each time."""
@@ -139,7 +142,8 @@ def _response_records(keeping: Keeping, owner: str, response: JSON) -> list[Reco
             conversation=asked.conversation,
         )
         records.append(stored.record(owner, keeping.ttl))
-    said = response.get("status") != "failed" and (output or response.get("status") != "cancelled")
+    status = response.get("status")
+    said = status not in _UNSAID and (output or status != "cancelled")
     if asked.conversation is not None and said:
         records += _appended(keeping, owner, response["id"], [*keeping.entries, *output])
     return records

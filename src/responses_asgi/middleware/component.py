@@ -18,7 +18,7 @@ from responses_asgi.exchange import Options, Route, Service, ask_app, ask_once, 
 from responses_asgi.exchange.attempt import is_edited
 from responses_asgi.lifespan import LifespanRelay, Resource, Runtime
 from responses_asgi.middleware.dry_run import DryRun, Way
-from responses_asgi.middleware.settings import OPTIONS, STATE, Settings, make_state
+from responses_asgi.middleware.settings import OPTIONS, STATE, Settings, make_background, make_state
 from responses_asgi.middleware.targets import Target, Targets, split_root
 from responses_asgi.profiles import profile_for
 from responses_asgi.recall import CallMemory
@@ -68,6 +68,9 @@ class Component:
         self.state = make_state(given, default=MemoryStore if keeps else lambda: None)
         self._passes = spoken == self.client and self.state.store is None and not is_edited(self.upstream)
         self._guard = self._make_guard(given)
+        self._background = (
+            make_background(given, self.state, self.options) if self.client == "responses" else None
+        )
         self._service = self._make_service(translates_chat=self.client == "chat" != spoken)
         bases = self._targets.bases
         self._resources = Resources(
@@ -81,6 +84,7 @@ class Component:
             ask_tokens=self._ask_tokens if self.client == spoken == "responses" else None,
             stateless=self.client == "responses" != spoken,
             # Apps have conversations of their own; ours are at their root only if they are asked for.
+            background=self._background,
             conversation_bases=[base for base in bases if base or path is not None or not self._wraps],
         )
         self._dry_run = DryRun(self._way, service=self._service, guard=self._guard, bases=bases)
@@ -90,11 +94,11 @@ class Component:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
         if kind == "lifespan":
-            await LifespanRelay(self.upstream.app, self._runtime, receive, send).run(scope)
+            await LifespanRelay(self.upstream.app, self, receive, send).run(scope)
             return
         prefix, path = split_root(scope)
         target = self._targets.find(path) if kind == "http" else None
-        await self._runtime.start()
+        await self.start()
         if kind == "http" and self._resources.serves(path, scope["method"]):
             await self._resources(scope, receive, send)
             return
@@ -124,14 +128,23 @@ class Component:
         `app` is the host, which is not needed. An app given with `Upstream.asgi` is started and stopped only
         where this component is itself the server's app.
         """
-        await self._runtime.start()
+        await self.start()
         try:
             yield
         finally:
             await self.aclose()
 
+    async def start(self) -> None:
+        """Open what is needed in the running event loop; the first request does it, too."""
+        await self._runtime.start()
+        if self._background is not None and not isinstance(self.state.store, MemoryStore):
+            # What other processes, or earlier runs, have left behind is looked after from the start.
+            await self._background.start()
+
     async def aclose(self) -> None:
         """Close what is held for the running event loop; a later request opens it anew."""
+        if self._background is not None:
+            await self._background.aclose()
         await self._runtime.aclose()
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, target: Target) -> None:
@@ -214,7 +227,13 @@ class Component:
     def _make_service(self, *, translates_chat: bool) -> Service:
         memory = CallMemory(self.state.store or MemoryStore()) if translates_chat else None
         note = None if self.state.store is None else self._guard.note
-        return Service(options=self.options, state=self.state, memory=memory, note=note)
+        return Service(
+            options=self.options,
+            state=self.state,
+            memory=memory,
+            note=note,
+            detach=self._background,
+        )
 
     def _upstream_of(self, app: ASGIApp | Upstream, record: dict[str, Any]) -> Upstream:
         if isinstance(app, Upstream):

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypedDict
 
+from responses_asgi.background import Background, BackgroundLimits
+from responses_asgi.errors import ConfigurationError
+from responses_asgi.exchange import Options
 from responses_asgi.history import State
 from responses_asgi.owners import Owners, Principal
 from responses_asgi.profiles import Profile
 from responses_asgi.seal import Seals
 from responses_asgi.stores import Records
+from responses_asgi.stores.background import BackgroundStore
 from responses_asgi.stores.url import store_from_url
 from responses_asgi.types.json import JSON
 from responses_asgi.upstreams.upstream import AfterExchange, BeforeUpstream, OnEvent
 
-__all__ = ["OPTIONS", "STATE", "ServiceSettings", "Settings", "make_state"]
+__all__ = ["OPTIONS", "STATE", "ServiceSettings", "Settings", "make_background", "make_state"]
 
 CountTokens = Callable[[JSON], "int | Awaitable[int]"]
 
@@ -35,6 +39,8 @@ class ServiceSettings(TypedDict, total=False):
       client may use what is kept; `auth_ttl`: without it, the seconds for which a credential that the app has
       accepted may do so.
     - `count_tokens`: `(body) -> int`, sync or async: the tokens of a Responses request.
+    - `background`: the bounds of background work, see `BackgroundLimits`; False: none is done. It needs a
+      store for it, such as those of this package.
     """
 
     strict: bool
@@ -51,6 +57,7 @@ class ServiceSettings(TypedDict, total=False):
     auth_path: str | None
     auth_ttl: float
     count_tokens: CountTokens | None
+    background: BackgroundLimits | bool
 
 
 class Settings(ServiceSettings, total=False):
@@ -88,7 +95,17 @@ OPTIONS = frozenset(
 """The settings that are fields of `Options`."""
 
 STATE = frozenset(
-    {"store", "principal", "secret", "seal_keys", "auth_path", "auth_ttl", "count_tokens", "dry_run"}
+    {
+        "store",
+        "principal",
+        "secret",
+        "seal_keys",
+        "auth_path",
+        "auth_ttl",
+        "count_tokens",
+        "background",
+        "dry_run",
+    }
 )
 """The settings of what is kept, and of the paths that are ours beside those of the API."""
 
@@ -107,3 +124,24 @@ def make_state(given: Mapping[str, Any], *, default: Callable[[], Records | None
         owners=Owners(given.get("principal"), given.get("secret")),
         seals=Seals(keys) if keys else None,
     )
+
+
+def make_background(given: Mapping[str, Any], state: State, options: Options) -> Background | None:
+    """The background work of a component with these settings; None where the store is not one for it.
+
+    Raises ConfigurationError when bounds are given and the store cannot do background work.
+    """
+    limits = given.get("background", True)
+    if isinstance(state.store, BackgroundStore) and limits is not False:
+        return Background(
+            state,
+            state.store,
+            limits=limits if isinstance(limits, BackgroundLimits) else None,
+            keep_alive=options.keep_alive,
+            done=options.dialect == "openresponses",
+        )
+    if isinstance(limits, BackgroundLimits):
+        raise ConfigurationError(
+            "background needs a store with event logs and leases: memory, SQLite or Redis"
+        )
+    return None

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from responses_asgi.auth import Guard
 from responses_asgi.auth.guard import Action
+from responses_asgi.background import Background
 from responses_asgi.errors import InvalidRequestError
 from responses_asgi.exchange.options import Options
 from responses_asgi.exchange.request import parse_body, read_body
@@ -43,6 +44,7 @@ class Services:
     ask_tokens: Ask | None
     count_tokens: CountTokens | None
     options: Options
+    background: Background | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

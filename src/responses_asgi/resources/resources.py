@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from responses_asgi.auth import Guard
+from responses_asgi.background import Background
 from responses_asgi.errors import APIError
 from responses_asgi.exchange.options import Options
 from responses_asgi.exchange.refusals import telling_refusals
@@ -51,6 +52,7 @@ class Resources:
     - `options`: limits, dialect and loss header; see `Options`.
     - `count_tokens`: counts the tokens of a request; `ask_tokens`: asks an upstream to. Without both
       `/responses/input_tokens` is an estimate.
+    - `background`: shows and cancels responses that are made in the background; None: there are none.
     - `conversation_bases`: the prefixes of conversations; None: the same.
     - `stateless`: whether `/responses/input_tokens` and `/responses/compact` are served without a store.
 
@@ -68,6 +70,7 @@ class Resources:
         options: Options | None = None,
         count_tokens: CountTokens | None = None,
         ask_tokens: Ask | None = None,
+        background: Background | None = None,
         conversation_bases: Sequence[str] | None = None,
         stateless: bool = False,
     ) -> None:
@@ -78,6 +81,7 @@ class Resources:
             ask_tokens=ask_tokens,
             count_tokens=count_tokens,
             options=options or Options(),
+            background=background,
         )
         routes = {path: methods for api in sorted(apis) for path, methods in ROUTES[api].items()}
         if state.store is None:

@@ -13,6 +13,7 @@ from responses_asgi.resources.compact import compact
 from responses_asgi.resources.input_tokens import count_input_tokens
 from responses_asgi.resources.replay import replay
 from responses_asgi.types.checks import Open
+from responses_asgi.types.json import JSON
 
 __all__ = ["ROUTES"]
 
@@ -30,14 +31,26 @@ async def _retrieve(call: Call) -> None:
             code="invalid_value",
         )
     response = (await _stored(call)).response
-    if stream:
-        await replay(call, response, starting_after=starting_after)
-    else:
+    if not stream:
         await call.answer(response)
+    elif not await _show_log(call, response, starting_after):
+        await replay(call, response, starting_after=starting_after)
+
+
+async def _show_log(call: Call, response: JSON, starting_after: int | None) -> bool:
+    """Show the events of a background response as they were, and come; False when they are not kept."""
+    background = call.services.background
+    if background is None or not response.get("background"):
+        return False
+    after = -1 if starting_after is None else starting_after
+    return await background.stream(str(response["id"]), call.receive, call.send, after=after)
 
 
 async def _delete(call: Call) -> None:
     id = call.ids["response_id"]
+    stored = await call.kept.responses.load(call.owner, id)
+    if stored is not None and call.services.background and _is_running(stored):
+        await call.services.background.cancel(call.owner, stored)
     if not await call.kept.responses.delete(call.owner, id):
         raise call.kept.misses.error("response", id)
     await call.answer({"id": id, "object": "response", "deleted": True})
@@ -45,7 +58,11 @@ async def _delete(call: Call) -> None:
 
 async def _cancel(call: Call) -> None:
     """A response that has ended is given as it is, however often it is cancelled."""
-    response = (await _stored(call)).response
+    stored = await _stored(call)
+    if call.services.background and _is_running(stored):
+        await call.answer(await call.services.background.cancel(call.owner, stored))
+        return
+    response = stored.response
     if not response.get("background") or response.get("status") in _WAITING:
         raise InvalidRequestError(
             "Only a response that was created with background=true can be cancelled; close the connection to "
@@ -53,6 +70,11 @@ async def _cancel(call: Call) -> None:
             param="response_id",
         )
     await call.answer(response)
+
+
+def _is_running(stored: StoredResponse) -> bool:
+    """Whether the response is made in the background, now or soon."""
+    return bool(stored.response.get("background")) and stored.response.get("status") in _WAITING
 
 
 async def _input_items(call: Call) -> None:

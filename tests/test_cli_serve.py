@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from responses_asgi.testing.server import served
 from tests.loopback import unused_url
 from tests.responses_lockstep_app import TEXT
 
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 COMMAND = [sys.executable, "-m", "responses_asgi"]
 USER: Any = [{"role": "user", "content": "hi"}]
 
@@ -120,6 +122,30 @@ def test_a_first_try_needs_nothing() -> None:
     assert "'hi'" in streamed
     assert [item.type for item in called.output] == ["reasoning", "function_call"]
     assert "No upstream is named" in it.said
+
+
+def test_the_quick_start_of_the_readme() -> None:
+    """Its three lines, on a port that is free, and sent by httpx in the place of curl."""
+    [lines] = re.findall(r"^## Gateway\n.*?```console\n(.*?)```", README, re.MULTILINE | re.DOTALL)
+    install, start, ask = (shlex.split(line) for line in lines.splitlines())
+    assert install[:2] == ["pip", "install"]
+    assert start[:4] == ["responses-asgi", "serve", "--port", "8000"]
+    with serving(*start[4:-1]) as it:
+        url = f"http://{ask[1]}".replace("http://localhost:8000", it.url)
+        name, _, value = ask[ask.index("-H") + 1].partition(": ")
+        answer = httpx.post(url, headers={name: value}, content=ask[ask.index("-d") + 1]).json()
+    assert answer["status"] == "completed"
+    assert "'Hello there'" in answer["output"][-1]["content"][0]["text"]
+
+
+def test_the_file_of_the_readme(monkeypatch: pytest.MonkeyPatch) -> None:
+    [text] = re.findall(r"^## Gateway\n.*?```yaml\n(.*?)```", README, re.MULTILINE | re.DOTALL)
+    Path("gateway.yaml").write_text(text.replace("my_package.models", "house_model"))
+    Path("house_model.py").write_text(HOUSE)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
+    setup, _ = prepared(monkeypatch, "gateway.yaml")
+    assert list(setup.table) == ["gpt-5", "llama", "small", "*"]
+    assert [upstream.profile.name for upstream in setup.table["llama"]] == ["ollama", "openai"]
 
 
 def test_serve_bridges_a_chat_server() -> None:

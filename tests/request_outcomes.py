@@ -7,6 +7,8 @@ Names with a dot are properties of nested objects.
 
 from __future__ import annotations
 
+import json
+
 from responses_asgi.types.json import JSON
 from tests.outcomes import Carried, Lost, Rejected, Row
 
@@ -17,9 +19,20 @@ CHAT_TOOL: JSON = {
     "function": {"name": "f", "description": "d", "parameters": SCHEMA, "strict": True},
 }
 TOOLS: JSON = {"tools": [TOOL]}
+
+
+def compact(value: object) -> str:
+    """JSON as it stands inside of arguments and results."""
+    return json.dumps(value, separators=(",", ":"))
+
+
 CALL: JSON = {"type": "function_call", "call_id": "call_1", "name": "f", "arguments": '{"x":1}'}
 OUTPUT: JSON = {"type": "function_call_output", "call_id": "call_1", "output": "42"}
 CHAT_CALL: JSON = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": '{"x":1}'}}
+PATCH: JSON = {"type": "create_file", "path": "a.txt", "diff": "+a"}
+SHELLED = [{"stdout": "a", "stderr": "", "outcome": {"type": "exit", "exit_code": 0}}]
+GRAMMAR: JSON = {"type": "grammar", "syntax": "lark", "definition": "start: /a+/"}
+RESULT = "messages[2].content"
 IMAGE = "data:image/png;base64,AAAA"
 
 FIELDS: list[Row] = [
@@ -138,10 +151,24 @@ ITEMS: list[Row] = [
     Row(
         "additional_tools",
         {"role": "developer", "tools": [{"type": "custom", "name": "c"}]},
-        Lost("input[1].tools[0]"),
+        Carried("tools", [{"type": "custom", "custom": {"name": "c"}}]),
     ),
-    Row("apply_patch_call", {"call_id": "c", "operation": {}}, Rejected("input[1].type")),
-    Row("apply_patch_call_output", {"call_id": "c"}, Rejected("input[1].type")),
+    Row(
+        "additional_tools",
+        {"role": "developer", "tools": [{"type": "namespace", "name": "n", "tools": [TOOL]}]},
+        Carried("tools[0].function.name", "n__f"),
+    ),
+    Row(
+        "apply_patch_call",
+        {"call_id": "call_1", "operation": PATCH},
+        Carried("messages[1].tool_calls[0].function", {"name": "apply_patch", "arguments": compact(PATCH)}),
+    ),
+    Row("apply_patch_call", {"call_id": "c", "operation": PATCH}, Lost("input[1]", "emulated")),
+    Row(
+        "apply_patch_call_output",
+        {"call_id": "c", "status": "failed", "output": "no such file"},
+        Carried("messages[2].content", "failed\nno such file"),
+    ),
     Row("code_interpreter_call", {"id": "ci", "code": "1"}, Lost("input[1]")),
     Row("compaction", {"encrypted_content": "x"}, Rejected("input[1].type")),
     Row("compaction_trigger", {}, Rejected("input[1].type")),
@@ -151,12 +178,22 @@ ITEMS: list[Row] = [
     Row(
         "custom_tool_call",
         {"call_id": "call_1", "name": "patch", "input": "a\nb"},
+        Carried(
+            "messages[1].tool_calls[0]",
+            {"id": "call_1", "type": "custom", "custom": {"name": "patch", "input": "a\nb"}},
+        ),
+    ),
+    Row(
+        "custom_tool_call",
+        {"call_id": "call_1", "name": "patch", "input": "a\nb"},
         Carried("messages[1].tool_calls[0].function", {"name": "patch", "arguments": '{"input":"a\\nb"}'}),
+        "generic",
     ),
     Row(
         "custom_tool_call",
         {"call_id": "call_1", "name": "patch", "input": "a"},
         Lost("input[1]", "emulated"),
+        "generic",
     ),
     Row(
         "custom_tool_call_output",
@@ -177,8 +214,16 @@ ITEMS: list[Row] = [
         {"id": "msg_1"},
         Rejected("input[1].id"),
     ),
-    Row("local_shell_call", {"call_id": "c"}, Rejected("input[1].type")),
-    Row("local_shell_call_output", {"id": "c", "output": "x"}, Rejected("input[1].type")),
+    Row(
+        "local_shell_call",
+        {"call_id": "c", "action": {"type": "exec", "command": ["ls"], "env": {}}},
+        Carried(
+            "messages[1].tool_calls[0].function",
+            {"name": "local_shell", "arguments": '{"command":["ls"],"env":{}}'},
+        ),
+    ),
+    Row("local_shell_call_output", {"id": "c", "output": "x"}, Carried("messages[2].content", "x")),
+    Row("local_shell_call_output", {"id": "c", "output": "x"}, Lost("input[1]", "emulated")),
     Row("mcp_approval_request", {"id": "a"}, Rejected("input[1].type")),
     Row("mcp_approval_response", {"approve": True}, Rejected("input[1].type")),
     Row("mcp_call", {"id": "m", "name": "t", "output": "x"}, Lost("input[1]")),
@@ -199,10 +244,38 @@ ITEMS: list[Row] = [
     Row("program", {"call_id": "p", "code": ""}, Lost("input[1]")),
     Row("program_output", {"call_id": "p", "result": ""}, Lost("input[1]")),
     Row("reasoning", {"id": "rs", "summary": []}, Lost("input[1]")),
-    Row("shell_call", {"call_id": "c"}, Rejected("input[1].type")),
-    Row("shell_call_output", {"call_id": "c", "output": []}, Rejected("input[1].type")),
-    Row("tool_search_call", {"call_id": "t"}, Lost("input[1]")),
-    Row("tool_search_output", {"call_id": "t", "tools": []}, Lost("input[1]")),
+    Row(
+        "shell_call",
+        {"call_id": "c", "action": {"commands": ["ls"], "timeout_ms": None}},
+        Carried("messages[1].tool_calls[0].function", {"name": "shell", "arguments": '{"commands":["ls"]}'}),
+    ),
+    Row(
+        "shell_call",
+        {"call_id": "c", "action": {"commands": []}, "environment": {"type": "container_reference"}},
+        Lost("input[1].environment"),
+    ),
+    Row("shell_call_output", {"call_id": "c", "output": SHELLED}, Carried(RESULT, compact(SHELLED))),
+    Row(
+        "tool_search_call",
+        {"call_id": "t", "execution": "client", "arguments": {"query": "q"}},
+        Carried("messages[1].tool_calls[0].function", {"name": "tool_search", "arguments": '{"query":"q"}'}),
+    ),
+    Row("tool_search_call", {"call_id": None, "execution": "server", "arguments": {}}, Lost("input[1]")),
+    Row(
+        "tool_search_output",
+        {"call_id": "t", "execution": "client", "tools": [TOOL]},
+        Carried(RESULT, "These tools can be called from now on: f"),
+    ),
+    Row(
+        "tool_search_output",
+        {"call_id": "t", "execution": "client", "tools": [TOOL]},
+        Carried("tools", [CHAT_TOOL]),
+    ),
+    Row(
+        "tool_search_output",
+        {"call_id": None, "execution": "server", "tools": [TOOL]},
+        Lost("input[1]", "emulated"),
+    ),
     Row("web_search_call", {"id": "ws", "status": "completed"}, Lost("input[1]")),
     Row("acme:thing", {"anything": 1}, Rejected("input[1].type")),
 ]
@@ -305,9 +378,25 @@ TOOL_TYPES: list[Row] = [
         {"name": "f", "description": "d", "parameters": SCHEMA, "strict": True},
         Carried("tools", [CHAT_TOOL]),
     ),
-    Row("custom", {"name": "c", "format": {"type": "text"}}, Lost("tools[0]")),
-    Row("namespace", {"name": "n", "tools": []}, Lost("tools[0]")),
-    Row("tool_search", {"execution": "client"}, Lost("tools[0]")),
+    Row(
+        "custom",
+        {"name": "c", "format": {"type": "text"}},
+        Carried("tools", [{"type": "custom", "custom": {"name": "c", "format": {"type": "text"}}}]),
+    ),
+    Row(
+        "custom",
+        {"name": "c", "format": GRAMMAR},
+        Carried(
+            "tools[0].custom.format",
+            {"type": "grammar", "grammar": {"syntax": "lark", "definition": "start: /a+/"}},
+        ),
+    ),
+    Row("custom", {"name": "c"}, Lost("tools[0]", "emulated"), "generic"),
+    Row("custom", {"name": "c", "format": GRAMMAR}, Lost("tools[0].format", "emulated"), "generic"),
+    Row("namespace", {"name": "n", "tools": [TOOL]}, Lost("tools[0]", "emulated")),
+    Row("namespace", {"name": "n", "tools": [TOOL]}, Carried("tools[0].function.name", "n__f")),
+    Row("tool_search", {"execution": "client"}, Lost("tools[0]", "emulated")),
+    Row("tool_search", {"execution": "server"}, Lost("tools[0]")),
     Row("programmatic_tool_calling", {}, Lost("tools[0]")),
     Row("web_search", {"filters": {}}, Lost("tools[0]")),
     Row("web_search_2025_08_26", {}, Lost("tools[0]")),
@@ -319,9 +408,11 @@ TOOL_TYPES: list[Row] = [
     Row("mcp", {"server_label": "s", "server_url": "https://a.test"}, Lost("tools[0]")),
     Row("code_interpreter", {"container": "c"}, Lost("tools[0]")),
     Row("image_generation", {}, Lost("tools[0]")),
-    Row("shell", {}, Lost("tools[0]")),
-    Row("local_shell", {}, Lost("tools[0]")),
-    Row("apply_patch", {}, Lost("tools[0]")),
+    Row("shell", {}, Lost("tools[0]", "emulated")),
+    Row("shell", {"environment": {"type": "local"}}, Lost("tools[0]", "emulated")),
+    Row("shell", {"environment": {"type": "container_auto"}}, Lost("tools[0]")),
+    Row("local_shell", {}, Lost("tools[0]", "emulated")),
+    Row("apply_patch", {}, Lost("tools[0]", "emulated")),
     Row("acme:tool", {}, Lost("tools[0]")),
 ]
 
@@ -336,7 +427,7 @@ FUNCTION: list[Row] = [
     Row("strict", True, Lost("tools[0].strict"), "deepseek"),
     Row("output_schema", SCHEMA, Lost("tools[0].output_schema")),
     Row("allowed_callers", ["direct"], Lost("tools[0].allowed_callers")),
-    Row("defer_loading", True, Lost("tools[0].defer_loading")),
+    Row("defer_loading", True, Lost("tools[0].defer_loading", "emulated")),
     Row("async", True, Lost("tools[0].async")),
     Row("cache_control", {"type": "ephemeral"}, Carried("tools[0].cache_control", {"type": "ephemeral"})),
 ]
@@ -362,7 +453,7 @@ CHOICES: list[Row] = [
     Row("allowed_tools", ALLOWED, Carried("tool_choice", CHAT_ALLOWED)),
     Row("allowed_tools", ALLOWED, Lost("tool_choice", "emulated"), "generic"),
     Row("allowed_tools", ALLOWED, Carried("tool_choice", "auto"), "generic"),
-    Row("custom", {"type": "custom", "name": "c"}, Rejected("tool_choice.type")),
+    Row("custom", {"type": "custom", "name": "c"}, Rejected("tool_choice.name")),
     Row("mcp", {"type": "mcp", "server_label": "s"}, Rejected("tool_choice.type")),
     *(
         Row(kind, {"type": kind}, Rejected("tool_choice.type"))

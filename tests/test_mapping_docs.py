@@ -10,12 +10,13 @@ from docs import mapping
 from responses_asgi.errors import ERROR_STATUSES
 from responses_asgi.profiles import PROFILES
 from responses_asgi.translate import (
+    chat_tools,
     finish_reasons,
     messages,
     to_chat_request,
     to_chat_stream,
     to_responses_request,
-    tools,
+    tool_table,
     untold,
     usage,
 )
@@ -29,8 +30,8 @@ TABLES: dict[str, Iterable[str]] = {
     "rejected Chat request fields": to_responses_request.REJECTED_HERE,
     "dropped input items": messages.DROPPED_ITEMS,
     "rejected input items": messages.REJECTED_ITEMS,
-    "tools that cannot be sent": tools.UNSENDABLE,
-    "properties of functions": tools.FUNCTION_ONLY_HERE,
+    "tools that cannot be sent": tool_table.UNSENDABLE,
+    "properties of functions": chat_tools.FUNCTION_ONLY_HERE,
     "finish reasons": finish_reasons.FINISH_REASONS,
     "incomplete reasons": finish_reasons.INCOMPLETE_REASONS,
     "figures": [name for pair in (*usage.FIGURES, *usage.DETAILS) for name in pair],

@@ -11,7 +11,7 @@ from responses_asgi.errors import InvalidRequestError
 from responses_asgi.loss import Losses
 from responses_asgi.profiles import PROFILES, Profile, profile_for
 from responses_asgi.translate.to_chat_request import to_chat_request
-from responses_asgi.translate.tools import ToolRow, tool_table
+from responses_asgi.translate.tool_table import tool_table
 from responses_asgi.types.json import JSON
 from responses_asgi.types.responses import validate_request
 
@@ -167,7 +167,7 @@ def test_without_any_tool_left_nothing_about_tools_is_sent() -> None:
         assert losses == [("tools[0]", "dropped")]
 
 
-@pytest.mark.parametrize("tools", [[], [SEARCH], [{"type": "custom", "name": "c"}]])
+@pytest.mark.parametrize("tools", [[], [SEARCH], [{"type": "namespace", "name": "n", "tools": []}]])
 def test_a_demand_that_no_tool_is_left_for_is_refused(tools: list[JSON]) -> None:
     assert refused(tools=tools, tool_choice="required").param == "tool_choice"
     assert refused("perplexity", tools=[F], tool_choice="required").param == "tool_choice"
@@ -179,7 +179,8 @@ def test_required_with_a_tool_left_is_carried() -> None:
 
 def test_a_choice_that_names_what_cannot_be_sent_is_refused() -> None:
     tools = [F, {"type": "custom", "name": "c"}, SEARCH]
-    assert refused(tools=tools, tool_choice={"type": "custom", "name": "c"}).param == "tool_choice.type"
+    assert refused(tools=tools, tool_choice={"type": "custom", "name": "f"}).param == "tool_choice.name"
+    assert refused(tools=tools, tool_choice={"type": "shell"}).param == "tool_choice.type"
     assert refused(tools=tools, tool_choice={"type": "web_search"}).param == "tool_choice.type"
     assert refused(tools=tools, tool_choice={"type": "function", "name": "c"}).param == "tool_choice.name"
 
@@ -221,10 +222,14 @@ def test_properties_that_ask_for_nothing_are_not_reported() -> None:
 def test_the_tool_table_has_a_row_for_every_name_that_is_sent() -> None:
     more = {"type": "additional_tools", "role": "developer", "tools": [G, SEARCH]}
     body = {"model": "m", "tools": [F, SEARCH], "input": [more, {"role": "user", "content": "Hi"}]}
-    assert tool_table(body) == {"f": ToolRow("function_call", "f"), "g": ToolRow("function_call", "g")}
+    table = tool_table(body, profile=PROFILES["generic"])
+    assert [(name, row.name, row.kind.call) for name, row in table.rows.items()] == [
+        ("f", "f", "function_call"),
+        ("g", "g", "function_call"),
+    ]
     chat, _ = translate(**body)
     assert [tool["function"]["name"] for tool in chat["tools"]] == ["f", "g"]
-    assert tool_table({"input": "Hi"}) == {}
+    assert tool_table({"input": "Hi"}, profile=PROFILES["generic"]).rows == {}
 
 
 # A profile is data

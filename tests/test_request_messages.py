@@ -170,7 +170,7 @@ def test_fields_of_nobody_are_carried() -> None:
 
 def test_what_calls_of_other_kinds_carried_is_reported() -> None:
     _, losses = translate(user(), call(namespace="ns", caller={"type": "program"}), output())
-    assert losses == [("input[1].namespace", "dropped"), ("input[1].caller", "dropped")]
+    assert losses == [("input[1].caller", "dropped"), ("input[1].namespace", "emulated")]
 
 
 def test_a_custom_call_is_a_function_call_with_one_argument() -> None:

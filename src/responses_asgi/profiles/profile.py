@@ -116,6 +116,9 @@ class Profile:
     strict_tools: bool = True
     """Function tools may carry `strict`."""
 
+    custom_tools: bool = False
+    """Tools of type `custom` are understood; otherwise they are sent as functions with one argument."""
+
     allowed_tools: bool = False
     """`tool_choice: allowed_tools` is understood; otherwise the tools are filtered here."""
 

@@ -40,6 +40,7 @@ ROWS = (
         tool_parts=True,
         token_limit_field="max_completion_tokens",
         allowed_tools=True,
+        custom_tools=True,
         withheld=frozenset(),
     ),
     # Older api-versions refuse `developer` and unknown fields: https://learn.microsoft.com/azure/ai-foundry.

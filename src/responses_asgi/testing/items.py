@@ -13,7 +13,13 @@ __all__ = ["CALLS", "ITEM_EVENTS", "ItemCheck"]
 
 ITEM_EVENTS = frozenset(event for states in ITEM_ORDER.values() for row in states.values() for event in row)
 
-CALLS = frozenset({"function_call", "custom_tool_call"})
+CALLS = frozenset({"function_call", "custom_tool_call", "shell_call", "local_shell_call", "apply_patch_call"})
+
+# Calls of tools that have a name.
+NAMED_CALLS = frozenset({"function_call", "custom_tool_call"})
+
+# Event families whose events name the item by its index alone.
+WITHOUT_ID = ("response.shell_call_command",)
 
 # The fields that grow while an item is open, with their zero values; the first ones must be there.
 REQUIRED_ZEROS: dict[str, dict[str, object]] = {
@@ -23,6 +29,8 @@ REQUIRED_ZEROS: dict[str, dict[str, object]] = {
     "custom_tool_call": {"input": ""},
 }
 ZEROS: dict[str, object] = {"content": [], "summary": [], "arguments": "", "input": ""}
+# Items whose arguments are an object, which is never streamed.
+SETTLED_ARGUMENTS = frozenset({"tool_search_call"})
 PART_ZEROS: dict[str, object] = {"text": "", "refusal": "", "annotations": [], "logprobs": []}
 
 # Event family -> (type of part, field that the deltas fill, name of the index).
@@ -48,6 +56,12 @@ ARGUMENTS: dict[str, str] = {
     "response.custom_tool_call_input": "input",
     "response.mcp_call_arguments": "arguments",
 }
+# Item type -> field that must hold in the end what was streamed.
+STREAMED: dict[str, str] = {
+    "function_call": "arguments",
+    "custom_tool_call": "input",
+    "mcp_call": "arguments",
+}
 
 
 class ItemCheck:
@@ -64,6 +78,7 @@ class ItemCheck:
         self._part: JSON = {}
         self._said: list[str] = []
         self._spoken: str | None = None
+        self._commands: list[str] = []
         self._annotations: list[JSON] = []
         self._logprobs: list[JSON] = []
         self._check_added()
@@ -94,7 +109,7 @@ class ItemCheck:
                 kind in row, "item-order", f"a {self.type} item in state {self._state!r} allows {sorted(row)}"
             )
             self._state = row[kind]
-            if kind != "response.output_item.done":
+            if kind != "response.output_item.done" and not kind.startswith(WITHOUT_ID):
                 at.equal("item-id", "item_id", event.get("item_id"), self._added["id"])
         step = _STEPS.get(kind)
         if step is not None and (self._order is not None or kind == "response.output_item.done"):
@@ -107,12 +122,12 @@ class ItemCheck:
         if self._order is None:
             return
         for field, zero in ZEROS.items():
-            if item.get(field) is not None:
+            if item.get(field) is not None and self.type not in SETTLED_ARGUMENTS:
                 at.equal("zero-values", f"{field} of the added item", item[field], zero)
         if "status" in item:
             at.equal("zero-values", "status of the added item", item["status"], "in_progress")
         if self.type in CALLS:
-            for field in ("name", "call_id"):
+            for field in ("name", "call_id") if self.type in NAMED_CALLS else ("call_id",):
                 value = item.get(field)
                 at.require(isinstance(value, str) and value, "call-id", f"{field}: got {value!r}")
 
@@ -179,6 +194,22 @@ class ItemCheck:
             self._at.equal("arguments", field, value, said)
         self._spoken = value
 
+    def _command_added(self, family: str, event: JSON) -> None:
+        at = self._at
+        at.equal("part-index", "command_index", event.get("command_index"), len(self._commands))
+        at.equal("zero-values", "command of the added event", event.get("command"), "")
+        self._said = []
+
+    def _command_delta(self, family: str, event: JSON) -> None:
+        self._at.equal("part-index", "command_index", event.get("command_index"), len(self._commands))
+        self._said.append(self._delta(event))
+
+    def _command_done(self, family: str, event: JSON) -> None:
+        at, said = self._at, "".join(self._said)
+        at.equal("part-index", "command_index", event.get("command_index"), len(self._commands))
+        at.equal("text", "command", event.get("command"), said)
+        self._commands.append(said)
+
     def _delta(self, event: JSON) -> str:
         delta = event.get("delta")
         if not isinstance(delta, str) or not delta:
@@ -200,9 +231,12 @@ class ItemCheck:
             for where, parts in self._parts.items():
                 if parts or where in REQUIRED_ZEROS.get(self.type, {}) or item.get(where):
                     at.equal("item-done", f"{where} of the done item", item.get(where), parts)
-            field = "input" if self.type == "custom_tool_call" else "arguments"
-            if self.type not in ("message", "reasoning"):
-                at.equal("item-done", f"{field} of the done item", item.get(field), self._spoken)
+            streamed = STREAMED.get(self.type)
+            if streamed:
+                at.equal("item-done", f"{streamed} of the done item", item.get(streamed), self._spoken)
+            if self._commands:
+                commands = (item.get("action") or {}).get("commands")
+                at.equal("item-done", "action.commands of the done item", commands, self._commands)
             self._check_phantom(item)
         self.done = item
 
@@ -230,5 +264,8 @@ _STEPS: dict[str, _Step] = {
     **{f"{family}.delta": ItemCheck._arguments_delta for family in ARGUMENTS},
     **{f"{family}.done": ItemCheck._arguments_done for family in ARGUMENTS},
     "response.output_text.annotation.added": ItemCheck._annotation,
+    "response.shell_call_command.added": ItemCheck._command_added,
+    "response.shell_call_command.delta": ItemCheck._command_delta,
+    "response.shell_call_command.done": ItemCheck._command_done,
     "response.output_item.done": ItemCheck._item_done,
 }

@@ -8,11 +8,13 @@ from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from responses_asgi.translate.tool_kinds import CUSTOM, FUNCTION, call_kind, output_kind
 from responses_asgi.types.json import JSON
 
 __all__ = ["CALL_TYPES", "OUTPUT_TYPES", "CallPairs", "pair_calls", "upstream_id"]
 
 CALL_TYPES = frozenset({"function_call", "custom_tool_call"})
+"""The calls that both protocols know; the others are in `tool_kinds`."""
 OUTPUT_TYPES = frozenset({"function_call_output", "custom_tool_call_output"})
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -48,16 +50,15 @@ def pair_calls(items: Sequence[JSON], *, id_length: int | None = None) -> CallPa
     open_calls: dict[int, str] = {}
     taken: set[str] = set()
     for position, item in enumerate(items):
-        kind = item.get("type")
-        if kind in CALL_TYPES:
+        if call_kind(item):
             key = item.get("call_id") or item.get("id") or f"call_{position}"
             waiting[key].append(position)
             open_calls[position] = key
             pairs.ids[position] = _unused(key, taken, id_length)
-        elif kind in OUTPUT_TYPES:
+        elif output_kind(item):
             call = _answered_call(item, items, waiting, open_calls)
             if call is None:
-                pairs.ids[position] = _unused(item.get("call_id") or f"call_{position}", taken, id_length)
+                pairs.ids[position] = _unused(_answered_id(item) or f"call_{position}", taken, id_length)
             else:
                 waiting[open_calls.pop(call)].remove(call)
                 pairs.output_of[call], pairs.call_of[position] = position, call
@@ -67,11 +68,27 @@ def pair_calls(items: Sequence[JSON], *, id_length: int | None = None) -> CallPa
 def _answered_call(
     output: JSON, items: Sequence[JSON], waiting: dict[str, deque[int]], open_calls: dict[int, str]
 ) -> int | None:
-    key = output.get("call_id")
-    if key is not None:
-        return next(iter(waiting[key]), None)
-    name = output.get("name")
-    return next((call for call in open_calls if name in (None, items[call].get("name"))), None)
+    key, name = _answered_id(output), output.get("name")
+    if key is None:
+        alike = (call for call in open_calls if _answers(output, items[call]))
+        return next((call for call in alike if name in (None, items[call].get("name"))), None)
+    by_own_id = (call for call in open_calls if items[call].get("id") == key)
+    return next(iter(waiting[key]), next(by_own_id, None) if _has_own_id(output) else None)
+
+
+def _answered_id(output: JSON) -> str | None:
+    """The id of the call that an output names; the one of the older shell has it as its own id."""
+    found: str | None = output.get("call_id") or (output.get("id") if _has_own_id(output) else None)
+    return found
+
+
+def _has_own_id(output: JSON) -> bool:
+    return output.get("type") == "local_shell_call_output"
+
+
+def _answers(output: JSON, call: JSON) -> bool:
+    kind, asked = output_kind(output), call_kind(call)
+    return kind is asked or {kind, asked} <= {FUNCTION, CUSTOM}
 
 
 def _unused(key: str, taken: set[str], length: int | None) -> str:

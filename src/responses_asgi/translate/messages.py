@@ -16,10 +16,12 @@ from dataclasses import dataclass, field
 from responses_asgi.errors import InvalidRequestError
 from responses_asgi.loss import Losses
 from responses_asgi.profiles import Profile
-from responses_asgi.translate.call_pairs import CALL_TYPES, OUTPUT_TYPES, CallPairs, pair_calls
+from responses_asgi.translate.call_pairs import CallPairs, pair_calls
 from responses_asgi.translate.content import chat_content, chat_part, is_text, joined_text
 from responses_asgi.translate.reasoning import give_back
-from responses_asgi.types.json import JSON, dumps
+from responses_asgi.translate.tool_kinds import CUSTOM, FUNCTION, call_kind, output_kind
+from responses_asgi.translate.tool_table import DECLARING, HISTORY, ToolTable
+from responses_asgi.types.json import JSON
 
 __all__ = ["DROPPED_ITEMS", "HISTORY", "REJECTED_ITEMS", "chat_messages", "item_type"]
 
@@ -33,30 +35,20 @@ DROPPED_ITEMS: dict[str, str] = {
     "mcp_list_tools": "Chat Completions cannot show earlier calls of hosted tools",
     "program": "Chat Completions has no programs that call tools",
     "program_output": "Chat Completions has no programs that call tools",
-    "tool_search_call": "Chat Completions has no deferred tools",
-    "tool_search_output": "Chat Completions has no deferred tools",
+    "tool_search_call": "the service that searched has no call that could be shown",
     "web_search_call": "Chat Completions cannot show earlier calls of hosted tools",
 }
 
 # Items that the model must see, or that ask for something: leaving them out would falsify the answer. Types
 # that are in no table are treated like these.
 REJECTED_ITEMS: dict[str, str] = {
-    "apply_patch_call": "Chat Completions has no patch tool",
-    "apply_patch_call_output": "Chat Completions has no patch tool",
     "compaction": "only the service that compacted the conversation can read it",
     "compaction_trigger": "conversations are compacted by POST /responses/compact",
     "computer_call": "Chat Completions has no computer tool",
     "computer_call_output": "Chat Completions has no computer tool",
-    "local_shell_call": "Chat Completions has no shell tool",
-    "local_shell_call_output": "Chat Completions has no shell tool",
     "mcp_approval_request": "this service runs no MCP tools",
     "mcp_approval_response": "this service runs no MCP tools",
-    "shell_call": "Chat Completions has no shell tool",
-    "shell_call_output": "Chat Completions has no shell tool",
 }
-
-HISTORY = "history"
-"""The path under which losses name items that the client did not send with this request."""
 
 UNANSWERED = "No result of this call was recorded; its outcome is unknown."
 UNNAMED_FUNCTION = "unknown_function"
@@ -65,9 +57,13 @@ FILLER = "OK"
 
 _MESSAGE_KEYS = frozenset({"type", "role", "content", "id", "status", "phase"})
 _CALL_KEYS = frozenset(
-    {"type", "id", "call_id", "name", "arguments", "input", "status", *("namespace", "caller", "async")}
+    {"type", "id", "call_id", "name", "status", "created_by", "namespace", "caller", "async"}
+    | {"arguments", "input", "action", "operation", "execution", "environment"}
 )
-_OUTPUT_KEYS = frozenset({"type", "id", "call_id", "output", "status", "name", "namespace", "caller"})
+_OUTPUT_KEYS = frozenset(
+    {"type", "id", "call_id", "output", "status", "name", "namespace", "caller", "created_by"}
+    | {"tools", "execution", "max_output_length"}
+)
 
 
 def item_type(item: JSON) -> str:
@@ -86,9 +82,11 @@ def chat_messages(
     profile: Profile,
     losses: Losses,
     history: Sequence[JSON] = (),
+    table: ToolTable | None = None,
 ) -> list[JSON]:
     """The Chat messages of a Responses request; `history` comes before its input, `items` come after it.
 
+    `table` has the names upstream of the tools that the request declares.
     Raises InvalidRequestError, with the exact path, for an item that can neither be carried nor left out.
     """
     given = body.get("input")
@@ -99,7 +97,7 @@ def chat_messages(
         first = [] if given is None else [("input", {"role": "user", "content": given})]
         entries = first + [(f"input[{i}]", item) for i, item in enumerate(items, len(first))]
     entries[:0] = [(f"{HISTORY}[{i}]", item) for i, item in enumerate(history)]
-    writer = _MessageWriter(entries, profile, losses)
+    writer = _MessageWriter(entries, profile, losses, table or ToolTable())
     if body.get("instructions"):
         writer.system("instructions", {"role": "system", "content": body["instructions"]})
     for position, (path, item) in enumerate(entries):
@@ -127,10 +125,13 @@ class _Round:
 class _MessageWriter:
     """Collects messages in order, one round of the assistant at a time."""
 
-    def __init__(self, entries: list[tuple[str, JSON]], profile: Profile, losses: Losses) -> None:
+    def __init__(
+        self, entries: list[tuple[str, JSON]], profile: Profile, losses: Losses, table: ToolTable
+    ) -> None:
         self._entries = entries
         self._profile = profile
         self._losses = losses
+        self._table = table
         items = [item for _, item in entries]
         self._pairs: CallPairs = pair_calls(items, id_length=profile.call_id_length)
         self._messages: list[JSON] = []
@@ -149,13 +150,13 @@ class _MessageWriter:
                 )
             else:
                 self.system(path, item)
-        elif kind in CALL_TYPES:
+        elif call_kind(item):
             self._call(position, path, item)
-        elif kind in OUTPUT_TYPES:
+        elif output_kind(item):
             self._output(position, path, item)
         elif kind == "reasoning":
             self._open_round().thoughts.append((path, item))
-        elif kind == "additional_tools":
+        elif kind in DECLARING:
             self._losses.report(path, "emulated", "these tools are sent with those of the request")
         elif kind in DROPPED_ITEMS:
             self._losses.report(path, "dropped", DROPPED_ITEMS[kind])
@@ -213,15 +214,28 @@ class _MessageWriter:
 
     def _call(self, position: int, path: str, item: JSON) -> None:
         current = self._open_round()
-        for key in ("namespace", "caller", "async"):
+        for key in ("caller", "async"):
             if item.get(key):
                 self._losses.report(f"{path}.{key}", "dropped", f"Chat tool calls have no {key}")
-        arguments = item.get("arguments") or "{}"
-        if item["type"] == "custom_tool_call":
+        call_id, call = self._pairs.ids[position], self._chat_call(path, item)
+        current.calls.append((position, path, {"id": call_id, **call, **_extra(item, _CALL_KEYS)}))
+
+    def _chat_call(self, path: str, item: JSON) -> JSON:
+        """The call under the name that its tool has upstream."""
+        kind, namespace = call_kind(item) or FUNCTION, item.get("namespace")
+        name = self._table.name_of(kind, item.get("name") or "", namespace)
+        if namespace and name != item["name"]:
+            self._losses.report(f"{path}.namespace", "emulated", "a part of the name")
+        if kind is CUSTOM and self._profile.custom_tools:
+            return {"type": "custom", "custom": {"name": name, "input": item["input"]}}
+        if kind is CUSTOM:
             self._losses.report(path, "emulated", "sent as a function call with the argument `input`")
-            arguments = dumps({"input": item["input"]}).decode()
-        call = _tool_call(self._pairs.ids[position], item["name"], arguments)
-        current.calls.append((position, path, call | _extra(item, _CALL_KEYS)))
+        elif kind is not FUNCTION:
+            self._losses.report(path, "emulated", "sent as a function call")
+        environment = (item.get("environment") or {}).get("type", "local")
+        if environment != "local":
+            self._losses.report(f"{path}.environment", "dropped", "Chat tool calls have no environment")
+        return _function_call(name, kind.arguments(item))
 
     def _output(self, position: int, path: str, item: JSON) -> None:
         call = self._pairs.call_of.get(position)
@@ -231,8 +245,9 @@ class _MessageWriter:
             return
         self._losses.report(path, "emulated", "a call was made up for an output without one")
         current = self._open_round()
-        name = item.get("name") or UNNAMED_FUNCTION
-        current.calls.append((position, path, _tool_call(self._pairs.ids[position], name, "{}")))
+        kind, name = output_kind(item) or FUNCTION, item.get("name") or UNNAMED_FUNCTION
+        made = _function_call(self._table.name_of(kind, name, item.get("namespace")), "{}")
+        current.calls.append((position, path, {"id": self._pairs.ids[position], **made}))
         self._pairs.output_of[position] = position
         current.answered = True
 
@@ -276,7 +291,7 @@ class _MessageWriter:
             return message
         place, item = self._entries[where]
         message |= _extra(item, _OUTPUT_KEYS)
-        output = item["output"]
+        output = (output_kind(item) or FUNCTION).result(item, self._table.found(item))
         if isinstance(output, str):
             message["content"] = output
             return message
@@ -293,7 +308,7 @@ class _MessageWriter:
                 )
                 others.append(chat)
         if others:
-            name = call["function"]["name"]
+            name = call[call["type"]]["name"]
             attached += [{"type": "text", "text": f"Output of {name} ({call['id']}):"}, *others]
         message["content"] = chat_content(texts, lists=self._profile.tool_parts)
         if not texts and others:
@@ -328,8 +343,8 @@ def _extra(item: JSON, known: frozenset[str]) -> JSON:
     return {key: value for key, value in item.items() if key not in known and value is not None}
 
 
-def _tool_call(call_id: str, name: str, arguments: str) -> JSON:
-    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
+def _function_call(name: str, arguments: str) -> JSON:
+    return {"type": "function", "function": {"name": name, "arguments": arguments}}
 
 
 def _cannot_carry(kind: str, path: str) -> InvalidRequestError:

@@ -12,7 +12,7 @@ from responses_asgi.translate.reasoning import reasoning_text
 from responses_asgi.translate.response_writer import ResponseWriter
 from responses_asgi.types.json import JSON, dumps
 
-__all__ = ["CallItem", "MessageItem", "ReasoningItem"]
+__all__ = ["HALVES", "MessageItem", "ReasoningItem", "whole_characters"]
 
 
 # The first halves of UTF-16 pairs: some servers cut a character in two and escape each half on its own.
@@ -235,70 +235,3 @@ class ReasoningItem(_PartedItem):
     def encrypt(self, token: str) -> None:
         """Give the client a token to carry; before the item is closed."""
         self._item["encrypted_content"] = token
-
-
-class CallKind(NamedTuple):
-    """How one kind of tool call is said."""
-
-    type: str
-    prefix: str
-    field: str
-    events: str
-    empty: str
-    """What the finished field holds when the model wrote nothing."""
-
-
-CALL_KINDS = {
-    "function": CallKind("function_call", "fc_", "arguments", "response.function_call_arguments", "{}"),
-    "custom": CallKind("custom_tool_call", "ctc_", "input", "response.custom_tool_call_input", ""),
-}
-
-
-class CallItem:
-    """A call of one of the client's tools."""
-
-    def __init__(self, writer: ResponseWriter, kind: CallKind, *, call_id: str, name: str) -> None:
-        self._writer = writer
-        self._kind = kind
-        self._pieces: list[str] = []
-        self._half = ""
-        self._item: JSON = {
-            "id": writer.new_id(kind.prefix),
-            "type": kind.type,
-            "call_id": call_id,
-            "name": name,
-            kind.field: "",
-        }
-        self.index = writer.open_item({**self._item, "status": "in_progress"})
-        self._place = {"item_id": self._item["id"], "output_index": self.index}
-        self._delta = kind.events + ".delta"
-        self._head = dumps({"type": self._delta, **self._place})[:-1] + b',"delta":'
-
-    def say(self, fragment: str) -> None:
-        if self._half or fragment[-1] in HALVES:
-            fragment, self._half = whole_characters(self._half + fragment)
-            if not fragment:
-                return
-        self._pieces.append(fragment)
-        self._writer.say_delta(self._delta, self._head, fragment, b',"sequence_number":')
-
-    @property
-    def arguments(self) -> str:
-        """All that was written so far."""
-        return "".join(self._pieces)
-
-    def close(self, status: str, extra: JSON) -> None:
-        """Finish the call; `extra` holds the upstream's further fields of it, to be given back next turn."""
-        kind = self._kind
-        if self._half:
-            self._pieces.append(self._half)
-            self._writer.say_delta(self._delta, self._head, self._half, b',"sequence_number":')
-        if not self._pieces and kind.empty and status == "completed":
-            self.say(kind.empty)
-        done: JSON = {**self._place, kind.field: self.arguments}
-        if kind.type == "function_call":
-            done["name"] = self._item["name"]
-        self._writer.say(f"{kind.events}.done", done)
-        item = {**self._item, kind.field: self.arguments, "status": status}
-        item |= {name: value for name, value in extra.items() if name not in item}
-        self._writer.close_item(self.index, item)

@@ -12,7 +12,7 @@ from responses_asgi.translate.response_object import new_response
 from responses_asgi.translate.response_writer import NewId, ResponseWriter
 from responses_asgi.translate.to_chat_request import to_chat_request
 from responses_asgi.translate.to_responses_stream import ResponsesStream
-from responses_asgi.translate.tools import tool_table
+from responses_asgi.translate.tool_table import tool_table
 from responses_asgi.translate.translator import History
 from responses_asgi.types.events import Dialect, Event
 from responses_asgi.types.json import JSON
@@ -70,7 +70,7 @@ class ResponsesToChat:
             self._writer,
             profile=profile,
             losses=self.losses,
-            tool_names=tool_table(body),
+            tools=tool_table(body, profile=profile, history=history.items).rows,
             used_call_ids=_call_ids(body, history),
             keep_model=bool(upstream_model and body.get("model")),
             seal=seal,

@@ -12,10 +12,11 @@ from typing import Any
 from responses_asgi.errors import InvalidRequestError
 from responses_asgi.loss import Losses
 from responses_asgi.profiles import Profile
+from responses_asgi.translate.chat_tools import chat_tool_choice, chat_tools
 from responses_asgi.translate.content import chat_response_format
 from responses_asgi.translate.messages import chat_messages
 from responses_asgi.translate.reasoning import ENCRYPTED_INCLUDE, chat_reasoning
-from responses_asgi.translate.tools import chat_tool_choice, chat_tools
+from responses_asgi.translate.tool_table import ToolTable, tool_table
 from responses_asgi.types.json import JSON
 
 __all__ = ["CARRIED", "DROPPED", "REJECTED", "to_chat_request"]
@@ -116,8 +117,11 @@ def to_chat_request(
     """
     _refuse_state(body)
     chat: JSON = {} if body.get("model") is None else {"model": body["model"]}
-    chat["messages"] = chat_messages(body, items, profile=profile, losses=losses, history=history)
-    chat |= _tools(body, profile, losses)
+    table = tool_table(body, profile=profile, history=history, losses=losses)
+    chat["messages"] = chat_messages(
+        body, items, profile=profile, losses=losses, history=history, table=table
+    )
+    chat |= _tools(body, table, profile, losses)
     chat |= _output(body, profile, losses)
     chat |= _logprobs(body)
     chat |= {name: body[name] for name in CARRIED if body.get(name) not in (None, {})}
@@ -134,9 +138,9 @@ def _refuse_state(body: JSON) -> None:
             raise InvalidRequestError(f"'{name}' cannot be honoured: {reason}.", param=name, code=code)
 
 
-def _tools(body: JSON, profile: Profile, losses: Losses) -> JSON:
-    tools = chat_tools(body, profile=profile, losses=losses)
-    choice, tools = chat_tool_choice(body.get("tool_choice"), tools, profile=profile, losses=losses)
+def _tools(body: JSON, table: ToolTable, profile: Profile, losses: Losses) -> JSON:
+    tools = chat_tools(table, profile=profile, losses=losses)
+    choice, tools = chat_tool_choice(body.get("tool_choice"), tools, table, profile=profile, losses=losses)
     if not tools:
         return {}
     chat: JSON = {"tools": list(tools.values())}

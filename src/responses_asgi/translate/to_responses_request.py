@@ -15,8 +15,8 @@ from responses_asgi.profiles import Profile
 from responses_asgi.translate.content import responses_text_format
 from responses_asgi.translate.input_items import Recall, input_items
 from responses_asgi.translate.reasoning import ENCRYPTED_INCLUDE, responses_reasoning
+from responses_asgi.translate.responses_tools import responses_tool_choice, responses_tools
 from responses_asgi.translate.to_chat_request import CARRIED, LOGPROBS_INCLUDE
-from responses_asgi.translate.tools import responses_tool_choice, responses_tools
 from responses_asgi.types.json import JSON
 
 __all__ = ["DROPPED_HERE", "REJECTED_HERE", "to_responses_request"]

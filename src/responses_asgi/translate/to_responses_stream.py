@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from responses_asgi.errors import APIError, UpstreamError, error_from_payload, is_error
@@ -24,6 +24,7 @@ from responses_asgi.translate.reasoning_reader import REASONING_FIELDS, Reasonin
 from responses_asgi.translate.response_writer import ResponseWriter
 from responses_asgi.translate.think_tags import Kind, ThinkTags
 from responses_asgi.translate.tool_calls import ToolCalls
+from responses_asgi.translate.tool_table import ToolRow
 from responses_asgi.translate.usage import responses_usage
 from responses_asgi.types.events import Event
 from responses_asgi.types.json import JSON, dumps
@@ -45,7 +46,7 @@ class ResponsesStream:
         *,
         profile: Profile,
         losses: Losses,
-        tool_names: Collection[str],
+        tools: Mapping[str, ToolRow],
         used_call_ids: Iterable[str],
         keep_model: bool,
         seal: Callable[[JSON], str] | None = None,
@@ -55,7 +56,7 @@ class ResponsesStream:
         self._writer = writer
         self._profile = profile
         self._losses = losses
-        self._calls = ToolCalls(writer, losses, names=tool_names, used_ids=used_call_ids)
+        self._calls = ToolCalls(writer, losses, tools=tools, used_ids=used_call_ids)
         self._item: MessageItem | ReasoningItem | None = None
         self._tags = ThinkTags() if profile.think_tags else None
         self._reasoning = ReasoningReader(losses, seal=seal, with_text=include_encrypted)

@@ -13,18 +13,23 @@ Source: the classes of behaviour in recorded traffic; OpenAI's own accumulators 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from responses_asgi.errors import UpstreamError
 from responses_asgi.loss import Losses
-from responses_asgi.translate.open_items import CALL_KINDS, CallItem
+from responses_asgi.translate.call_items import CallItem, open_call
 from responses_asgi.translate.response_writer import ResponseWriter
+from responses_asgi.translate.tool_kinds import CUSTOM, FUNCTION
+from responses_asgi.translate.tool_table import ToolRow
 from responses_asgi.types.json import JSON, dumps, loads
 
 __all__ = ["ToolCalls"]
 
 # Stands in for the index of a legacy `function_call`.
 LEGACY = "function_call"
+
+# Type of a Chat call -> the field of it that the model writes.
+WRITTEN = {"function": "arguments", "custom": "input"}
 
 
 class Call:
@@ -41,12 +46,17 @@ class Call:
 
     @property
     def arguments(self) -> str:
-        return self.item.arguments if self.item else "".join(self.held)
+        return self.item.written if self.item else "".join(self.held)
+
+    @property
+    def begun(self) -> bool:
+        """Whether there are arguments so far."""
+        return bool(self.item.begun if self.item else self.held)
 
     @property
     def says_something(self) -> bool:
         """Whether anything of the call is known; some servers send empty fragments ahead."""
-        return bool(self.name or self.arguments or self.upstream_id)
+        return bool(self.name or self.begun or self.upstream_id)
 
     @property
     def is_whole(self) -> bool:
@@ -62,11 +72,16 @@ class ToolCalls:
     """The tool calls of one answer."""
 
     def __init__(
-        self, writer: ResponseWriter, losses: Losses, *, names: Collection[str], used_ids: Iterable[str]
+        self,
+        writer: ResponseWriter,
+        losses: Losses,
+        *,
+        tools: Mapping[str, ToolRow],
+        used_ids: Iterable[str],
     ) -> None:
         self._writer = writer
         self._losses = losses
-        self._names = names
+        self._tools = tools
         self._used_ids = set(used_ids)
         self._calls: list[Call] = []
         self._at: dict[str, Call] = {}
@@ -105,7 +120,7 @@ class ToolCalls:
             if call.says_something:
                 self._open(call)
                 # Without arguments so far they may still come, after the text.
-                if call.arguments and call.is_whole:
+                if call.begun and call.is_whole:
                     self._close(call, "completed")
 
     def close(self, status: str, *, last: bool) -> None:
@@ -130,9 +145,7 @@ class ToolCalls:
             return
         newest = max((call.item.index for call in self._calls if call.item), default=None)
         for call in sorted(self.open, key=lambda call: call.item.index if call.item else 0, reverse=True):
-            cut = (
-                (last and call.item and call.item.index == newest) or not call.arguments or not call.is_whole
-            )
+            cut = (last and call.item and call.item.index == newest) or not call.begun or not call.is_whole
             self._close(call, "incomplete" if cut else "completed")
 
     def _take(self, fragment: JSON, whole: bool) -> None:
@@ -143,7 +156,7 @@ class ToolCalls:
         index, call_id, name = (
             _as_key(value) for value in (fragment.get("index"), fragment.get("id"), said.get("name"))
         )
-        arguments = _as_text(said.get(CALL_KINDS[kind].field))
+        arguments = _as_text(said.get(WRITTEN[kind]))
         call = None if whole else self._find(index, call_id, name)
         if call and _is_another(call, call_id, name, arguments):
             call = None
@@ -153,7 +166,7 @@ class ToolCalls:
         if index:
             self._at[index] = call
         call.upstream_id = call.upstream_id or call_id
-        self._extend(call, name, arguments, _rest(fragment, said, CALL_KINDS[kind].field))
+        self._extend(call, name, arguments, _rest(fragment, said, WRITTEN[kind]))
 
     def _find(self, index: str, call_id: str, name: str) -> Call | None:
         if index:
@@ -183,7 +196,7 @@ class ToolCalls:
             self._open(call)
 
     def _is_certain(self, name: str) -> bool:
-        return name in self._names and not any(n != name and n.startswith(name) for n in self._names)
+        return name in self._tools and not any(n != name and n.startswith(name) for n in self._tools)
 
     def _open(self, call: Call) -> None:
         if call.item is None:
@@ -193,10 +206,24 @@ class ToolCalls:
                 if earlier.name and earlier.item is None:
                     self._open(earlier)
             call_id = self._claim(call.upstream_id)
-            call.item = CallItem(self._writer, CALL_KINDS[call.kind], call_id=call_id, name=call.name)
+            call.item = self._item(call, call_id)
         for piece in call.held:
             call.item.say(piece)
         call.held.clear()
+
+    def _item(self, call: Call, call_id: str) -> CallItem:
+        """The item that the tool table has for this name; a name that it does not have is the client's."""
+        row = self._tools.get(call.name) or ToolRow(FUNCTION, call.name)
+        wrapped = call.kind == "function"
+        return open_call(
+            self._writer,
+            self._losses,
+            row.kind if wrapped else CUSTOM,
+            call_id=call_id,
+            name=row.name,
+            namespace=row.namespace,
+            wrapped=wrapped,
+        )
 
     def _claim(self, upstream_id: str) -> str:
         call_id = upstream_id
@@ -218,7 +245,7 @@ def _is_another(call: Call, call_id: str, name: str, arguments: str) -> bool:
     servers make up an id for every fragment. So does a name beside new arguments after whole ones: some
     servers give every parallel call the same index and no id.
     """
-    begun = bool(call.arguments)
+    begun = call.begun
     if call_id and call.upstream_id and call_id != call.upstream_id:
         going_on = begun and name == call.name and not call.is_whole
         return bool(name or not call.name) and not going_on

@@ -122,6 +122,30 @@ ITEM_ORDER: dict[str, dict[str, dict[str, str]]] = {
         "said": {"response.output_item.done": "closed"},
         "closed": {},
     },
+    # The events of commands name no item, only its index.
+    "shell_call": {
+        "opened": {
+            "response.shell_call_command.added": "command",
+            "response.output_item.done": "closed",
+        },
+        "command": {
+            "response.shell_call_command.delta": "command",
+            "response.shell_call_command.done": "opened",
+        },
+        "closed": {},
+    },
+    # The service streams the diff, which its document and its SDKs do not know.
+    "apply_patch_call": {
+        "opened": {
+            "response.apply_patch_call_operation_diff.delta": "opened",
+            "response.apply_patch_call_operation_diff.done": "said",
+            "response.output_item.done": "closed",
+        },
+        "said": {"response.output_item.done": "closed"},
+        "closed": {},
+    },
+    "local_shell_call": {"opened": {"response.output_item.done": "closed"}, "closed": {}},
+    "tool_search_call": {"opened": {"response.output_item.done": "closed"}, "closed": {}},
     "mcp_call": {
         "opened": {"response.mcp_call.in_progress": "running"},
         "running": {

@@ -5,6 +5,7 @@ Source: `CreateResponse` of the OpenAI document and `CreateResponseBody` of Open
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -81,6 +82,23 @@ class _Output(Open):
     call_id: str | None = None
 
 
+class _ActionCall(Open):
+    action: JSON
+    environment: JSON | None = None
+    call_id: str | None = None
+
+
+class _PatchCall(Open):
+    operation: JSON
+    call_id: str | None = None
+
+
+class _PatchOutput(Open):
+    status: str | None = None
+    output: str | None = None
+    call_id: str | None = None
+
+
 class _ReasoningPart(Open):
     text: str
 
@@ -91,7 +109,7 @@ class _ReasoningItem(Open):
     encrypted_content: str | None = None
 
 
-class _AdditionalTools(Open):
+class _Tools(Open):
     tools: Objects
 
 
@@ -127,6 +145,25 @@ class _Named(Open):
     name: Name
 
 
+class _CustomTool(_Named):
+    description: str | None = None
+    format: JSON | None = None
+
+
+class _Namespace(_Named):
+    description: str | None = None
+    tools: Objects | None = None
+
+
+class _ToolSearch(Open):
+    description: str | None = None
+    parameters: JSON | None = None
+
+
+class _Shell(Open):
+    environment: JSON | None = None
+
+
 class _AllowedTools(Open):
     mode: Literal["auto", "required"] = "auto"
     tools: Objects
@@ -145,7 +182,14 @@ ITEM_MODELS: Models = {
     "custom_tool_call": _CustomCall,
     "custom_tool_call_output": _Output,
     "reasoning": _ReasoningItem,
-    "additional_tools": _AdditionalTools,
+    "additional_tools": _Tools,
+    "shell_call": _ActionCall,
+    "shell_call_output": _Output,
+    "local_shell_call": _ActionCall,
+    "local_shell_call_output": _Output,
+    "apply_patch_call": _PatchCall,
+    "apply_patch_call_output": _PatchOutput,
+    "tool_search_output": _Tools,
 }
 PART_MODELS: Models = {
     "input_text": _TextPart,
@@ -157,7 +201,16 @@ PART_MODELS: Models = {
     "input_image": _ImagePart,
     "input_file": _FilePart,
 }
-TOOL_MODELS: Models = {"function": _FunctionTool, "custom": _Named, "namespace": _Named}
+TOOL_MODELS: Models = {
+    "function": _FunctionTool,
+    "custom": _CustomTool,
+    "namespace": _Namespace,
+    "tool_search": _ToolSearch,
+    "shell": _Shell,
+}
+WITH_PARTS = frozenset({"message", "function_call_output", "custom_tool_call_output"})
+"""Items whose content or output may be a list of parts."""
+
 CHOICE_MODELS: Models = {"function": _Named, "custom": _Named, "allowed_tools": _AllowedTools}
 FORMAT_MODELS: Models = {"json_schema": _JSONSchemaFormat}
 
@@ -181,7 +234,7 @@ def validate_request(body: object, *, model_required: bool = True) -> JSON:
     if isinstance(given, list):
         for i, item in enumerate(given):
             check_item(item, f"input[{i}]")
-    check_typed(checked.get("tools"), "tools", TOOL_MODELS)
+    _check_tools(checked.get("tools"), "tools")
     _check_choice(checked.get("tool_choice"))
     format = (checked.get("text") or {}).get("format")
     if format is not None:
@@ -213,10 +266,17 @@ def check_item(item: object, path: str) -> None:
         return
     check(model, item, path)
     for key in ("content", "output"):
-        if key in item and kind != "reasoning" and isinstance(item[key], list):
+        if key in item and kind in WITH_PARTS and isinstance(item[key], list):
             check_typed(item[key], f"{path}.{key}", PART_MODELS)
-    if kind == "additional_tools":
-        check_typed(item["tools"], f"{path}.tools", TOOL_MODELS)
+    if model is _Tools:
+        _check_tools(item["tools"], f"{path}.tools")
+
+
+def _check_tools(tools: Sequence[JSON] | None, path: str) -> None:
+    check_typed(tools, path, TOOL_MODELS)
+    for i, tool in enumerate(tools or ()):
+        if tool["type"] == "namespace":
+            check_typed(tool.get("tools"), f"{path}[{i}].tools", TOOL_MODELS)
 
 
 def _check_choice(choice: Any) -> None:

@@ -1,0 +1,172 @@
+"""Calls of the client's tools while they are being said: each opens, takes what the model writes, closes.
+
+1. The text of a function or custom tool call is told as it comes. A custom tool that was offered as a
+   function is told without the wrapping.
+2. The other calls are actions. They are told when they are whole, since half an action is none: of a call
+   that was cut nothing is told but that it was begun.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from responses_asgi.loss import Losses
+from responses_asgi.translate.input_reader import InputReader
+from responses_asgi.translate.open_items import HALVES, whole_characters
+from responses_asgi.translate.response_writer import ResponseWriter
+from responses_asgi.translate.tool_kinds import CUSTOM, FUNCTION, ToolKind, read_arguments
+from responses_asgi.types.json import JSON, dumps
+
+__all__ = ["ActionCall", "CallItem", "TextCall", "open_call"]
+
+# Call item -> family of the events that tell its text.
+TEXT_EVENTS = {
+    FUNCTION.call: "response.function_call_arguments",
+    CUSTOM.call: "response.custom_tool_call_input",
+}
+# What the finished text holds when the model wrote nothing.
+EMPTY = {FUNCTION.call: "{}", CUSTOM.call: ""}
+
+
+def open_call(
+    writer: ResponseWriter,
+    losses: Losses,
+    kind: ToolKind,
+    *,
+    call_id: str,
+    name: str,
+    namespace: str | None = None,
+    wrapped: bool = False,
+) -> CallItem:
+    """Announce the item of a call. `wrapped`: it comes as a function, whatever kind of tool it is."""
+    item: JSON = {"id": writer.new_id(kind.prefix), "type": kind.call, "call_id": call_id}
+    if kind.function is None:
+        item["name"] = name
+    if namespace is not None:
+        item["namespace"] = namespace
+    item |= kind.opened
+    if kind.action is not None:
+        return ActionCall(writer, losses, kind, item)
+    reader = InputReader() if kind is CUSTOM and wrapped else None
+    return TextCall(writer, losses, kind, item, reader)
+
+
+class CallItem:
+    """An open call, known by its output `index`."""
+
+    def __init__(self, writer: ResponseWriter, losses: Losses, kind: ToolKind, item: JSON) -> None:
+        self._writer = writer
+        self._losses = losses
+        self._kind = kind
+        self._item = item
+        self._written: list[str] = []
+        self.index = writer.open_item({**item, "status": "in_progress"})
+
+    def say(self, fragment: str) -> None:
+        """Take what the model writes next, which is not empty."""
+        self._written.append(fragment)
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything was written so far."""
+        return bool(self._written)
+
+    @property
+    def written(self) -> str:
+        """All that the model wrote so far, as it wrote it."""
+        return "".join(self._written)
+
+    def close(self, status: str, extra: JSON) -> None:
+        """Finish the call; `extra` holds the upstream's further fields of it, to be given back next turn."""
+        item = {**self._item, **self._fields(status), "status": status}
+        item |= {name: value for name, value in extra.items() if name not in item}
+        self._writer.close_item(self.index, item)
+
+    def _fields(self, status: str) -> JSON:
+        """Say what is left to say; what the item holds in the end."""
+        raise NotImplementedError
+
+
+class TextCall(CallItem):
+    """A call whose text grows: the arguments of a function, or the input of a custom tool."""
+
+    def __init__(
+        self,
+        writer: ResponseWriter,
+        losses: Losses,
+        kind: ToolKind,
+        item: JSON,
+        reader: InputReader | None = None,
+    ) -> None:
+        super().__init__(writer, losses, kind, item)
+        self._reader = reader
+        self._said: list[str] = []
+        self._half = ""
+        self._events = TEXT_EVENTS[kind.call]
+        self._delta = self._events + ".delta"
+        self._place: JSON = {"item_id": item["id"], "output_index": self.index}
+        self._head = dumps({"type": self._delta, **self._place})[:-1] + b',"delta":'
+
+    def say(self, fragment: str) -> None:
+        self._written.append(fragment)
+        self._say(fragment if self._reader is None else self._reader.feed(fragment))
+
+    def _say(self, text: str) -> None:
+        if not text:
+            return
+        if self._half or text[-1] in HALVES:
+            text, self._half = whole_characters(self._half + text)
+            if not text:
+                return
+        self._tell(text)
+
+    def _tell(self, text: str) -> None:
+        self._said.append(text)
+        self._writer.say_delta(self._delta, self._head, text, b',"sequence_number":')
+
+    def _fields(self, status: str) -> JSON:
+        if self._reader is not None:
+            self._say(self._reader.end())
+            if self._reader.left_out:
+                self._losses.report(
+                    f"output.{self._kind.call}.{self._kind.field}", "dropped", "what was written beside it"
+                )
+        if self._half:
+            self._tell(self._half)
+        empty = EMPTY[self._kind.call]
+        if not self._said and empty and status == "completed":
+            self._tell(empty)
+        said: JSON = {self._kind.field: "".join(self._said)}
+        name = {"name": self._item["name"]} if self._kind is FUNCTION else {}
+        self._writer.say(f"{self._events}.done", {**self._place, **said, **name})
+        return said
+
+
+class ActionCall(CallItem):
+    """A call that is an action of the client: a command, a patch, a search."""
+
+    def _fields(self, status: str) -> JSON:
+        kind = self._kind
+        path = f"output.{kind.call}"
+        if status != "completed" or kind.action is None:
+            if self._written:
+                self._losses.report(path, "dropped", "a call that was cut")
+            return {}
+        fields, kept = kind.action(read_arguments(self.written), self.written)
+        if not kept:
+            self._losses.report(path, "emulated", "made of arguments in another form than was asked for")
+        for index, command in enumerate(_commands(fields)):
+            self._tell_command(index, command)
+        return fields
+
+    def _tell_command(self, index: int, command: str) -> None:
+        family = "response.shell_call_command"
+        place = {"output_index": self.index, "command_index": index}
+        self._writer.say(f"{family}.added", {**place, "command": ""})
+        if command:
+            self._writer.say(f"{family}.delta", {**place, "delta": command})
+        self._writer.say(f"{family}.done", {**place, "command": command})
+
+
+def _commands(fields: JSON) -> Iterator[str]:
+    yield from fields.get("action", {}).get("commands", ())

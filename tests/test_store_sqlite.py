@@ -197,7 +197,7 @@ async def test_pages_are_read_from_an_index_without_sorting(path: Path, store: S
     with opened(path) as other:
         statements: list[str] = []
         other.set_trace_callback(statements.append)
-        for parent in (None, "p1"):
+        for parent in (None, "", "p1"):
             for descending in (False, True):
                 records.list_records(
                     other, "response", "a", parent=parent, after=5, limit=9, descending=descending, now=0.0

@@ -76,9 +76,12 @@ def list_records(
     """At most `limit` records behind position `after`, in order."""
     conditions = ["kind = ?", "owner = ?"]
     values: list[Any] = [*all_for_sqlite(kind, owner)]
-    if parent is not None:
-        conditions.append("parent = ?")
+    if parent:
+        # The second half is the index's own condition: what has no parent is not in it.
+        conditions.append("parent = ? AND parent <> ''")
         values += all_for_sqlite(parent)
+    elif parent is not None:
+        conditions.append("parent = ''")
     if after is not None:
         conditions.append("position < ?" if descending else "position > ?")
         values.append(max(min(after, _LARGEST), -1))
@@ -120,16 +123,12 @@ def put(
             connection.execute(_REPLACE, (*content, position))
         else:
             position = connection.execute(_INSERT, (*place, *content)).lastrowid
-        if names != stored_names:
-            _put_names(connection, record, position)
-
-
-def _put_names(connection: Connection, record: Record, position: int | None) -> None:
-    connection.execute(_DELETE_NAMES, (position,))
-    rows = [
-        (*all_for_sqlite(record.kind, record.owner, name), position) for name in dict.fromkeys(record.names)
-    ]
-    connection.executemany(_ADD_NAME, rows)
+        if names == stored_names:
+            continue
+        if stored_names:
+            connection.execute(_DELETE_NAMES, (position,))
+        for name in dict.fromkeys(record.names):
+            connection.execute(_ADD_NAME, (*all_for_sqlite(record.kind, record.owner, name), position))
 
 
 def renew(connection: Connection, position: int, expires_at: float, now: float) -> None:

@@ -31,7 +31,10 @@ _RECORDS = (
     )
     """,
     "CREATE UNIQUE INDEX responses_asgi_records_id ON responses_asgi_records (kind, owner, id)",
-    "CREATE INDEX responses_asgi_records_parent ON responses_asgi_records (kind, owner, parent, position)",
+    """
+    CREATE INDEX responses_asgi_records_parent ON responses_asgi_records (kind, owner, parent, position)
+    WHERE parent <> ''
+    """,
     "CREATE INDEX responses_asgi_records_owner ON responses_asgi_records (kind, owner, position)",
     "CREATE INDEX responses_asgi_records_expiry ON responses_asgi_records (expires_at)",
     """

@@ -88,11 +88,16 @@ class Background:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
 
-    def health(self) -> JSON:
-        """How much is running and waiting in this process."""
+    async def health(self) -> JSON:
+        """How much is `running` and `queued` in this process, and how many `leases` there are in all; None
+        where the store cannot tell."""
         jobs = [job for worker in self._workers.values() for job in worker.jobs.values()]
         running = sum(job.running for job in jobs)
-        return {"running": running, "queued": len(jobs) - running}
+        try:
+            leases: int | None = await self._store.leases.count(KIND)
+        except StoreError:
+            leases = None
+        return {"running": running, "queued": len(jobs) - running, "leases": leases}
 
     async def accept(self, tries: Tries, receive: Receive, send: Send, *, stream: bool) -> None:
         """Begin a prepared request, and answer with the queued response or, with `stream`, with its events.

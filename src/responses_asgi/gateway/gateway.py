@@ -25,7 +25,7 @@ from responses_asgi.gateway.routing import ModelMap, Upstreams
 from responses_asgi.gateway.service import health, service_information
 from responses_asgi.lifespan import LifespanRelay, Runtime
 from responses_asgi.middleware.dry_run import DryRun, Way
-from responses_asgi.middleware.settings import OPTIONS, ServiceSettings, make_state
+from responses_asgi.middleware.settings import OPTIONS, ServiceSettings, make_background, make_state
 from responses_asgi.middleware.targets import Target, Targets, split_root
 from responses_asgi.recall import CallMemory
 from responses_asgi.resources import Resources
@@ -40,6 +40,8 @@ __all__ = ["Gateway", "GatewaySettings"]
 
 # Where the OpenAI SDKs and Azure's look for models.
 _MODELS = re.compile(r"(?:/v1|/openai|/openai/v1)?/models(?:/(?P<name>.+?))?/?")
+
+_HEALTH = "/health"
 
 _READING = ("GET", "HEAD")
 
@@ -113,6 +115,7 @@ class Gateway:
         self.options = Options(**{name: given[name] for name in (OPTIONS | _OF_APIS) & given.keys()})
         self.state = make_state(given, default=MemoryStore if self._translates("responses") else lambda: None)
         guard = self._make_guard(given)
+        self._background = make_background(given, self.state, self.options)
         self._service = self._make_service(guard)
         self._resources = self._make_resources(guard, given)
         self._dry_run = DryRun(self._way, service=self._service, guard=guard, bases=self._bases)
@@ -122,7 +125,7 @@ class Gateway:
         self._dry_runs = dry_run
         self._documents: dict[str, JSON] = {
             "/": service_information(_endpoints(dry_run=dry_run)),
-            "/health": health(self._table, self.state.store),
+            _HEALTH: health(self._table, self.state.store),
         }
         self._app: ASGIApp = cors.around(self._serve) if cors else self._serve
         self._runtime = Runtime([self._closing])
@@ -189,7 +192,10 @@ class Gateway:
         """What GET answers. Raises InvalidRequestError (404) for a model that is not offered."""
         models = _MODELS.fullmatch(scope["path"])
         if models is None:
-            return self._documents[scope["path"]]
+            document = self._documents[scope["path"]]
+            if scope["path"] == _HEALTH and self._background is not None:
+                return {**document, "background": await self._background.health()}
+            return document
         name = models["name"]
         return await (self._models.list(scope) if name is None else self._models.one(scope, name))
 
@@ -256,7 +262,9 @@ class Gateway:
         store = self.state.store
         memory = CallMemory(store or MemoryStore()) if self._translates("chat") else None
         note = None if store is None else guard.note
-        return Service(options=self.options, state=self.state, memory=memory, note=note)
+        return Service(
+            options=self.options, state=self.state, memory=memory, note=note, detach=self._background
+        )
 
     def _make_resources(self, guard: Guard, given: Mapping[str, Any]) -> Resources:
         return Resources(
@@ -268,11 +276,15 @@ class Gateway:
             options=self.options,
             count_tokens=given.get("count_tokens"),
             ask_tokens=self._ask_tokens,
+            background=self._background,
             stateless=self._translates("responses"),
         )
 
     @asynccontextmanager
     async def _closing(self) -> AsyncIterator[None]:
+        if self._background is not None and not isinstance(self.state.store, MemoryStore):
+            # What other processes, or earlier runs, have left behind is looked after from the start.
+            await self._background.start()
         try:
             yield
         finally:
@@ -281,6 +293,8 @@ class Gateway:
                     stack.push_async_callback(self.state.store.aclose)
                 for upstream in self._upstreams:
                     stack.push_async_callback(upstream.aclose)
+                if self._background is not None:
+                    stack.push_async_callback(self._background.aclose)
 
 
 def _route(upstream: Upstream, client: WireAPI, prefix: str) -> Route:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable, Mapping
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 import pytest
@@ -19,9 +20,11 @@ from responses_asgi.exchange import Options, inner_call
 from responses_asgi.exchange.inner_call import InnerCall
 from responses_asgi.loss import Losses
 from responses_asgi.middleware import ResponsesMiddleware
+from responses_asgi.stores.memory import MemoryStore
 from responses_asgi.types.asgi import ASGIApp, Message, Receive, Scope, Send
 from responses_asgi.types.json import JSON
 from responses_asgi.upstreams.context import ExchangeContext
+from responses_asgi.upstreams.upstream import Upstream
 from tests.asgi_driver import DONE, HELLO, JSON_TYPE, SSE, Exchange, chunk, completion, data, playing, post
 
 FINISH = data(chunk(finish_reason="stop")) + DONE
@@ -482,3 +485,27 @@ async def test_exchanges_side_by_side_do_not_mix() -> None:
     await asyncio.gather(*(exchange.run() for exchange in exchanges))
     for exchange in exchanges:
         assert exchange.text == exchange.events[0]["response"]["id"] * 5
+
+
+@pytest.mark.parametrize("stays", [True, False])
+async def test_an_answer_that_is_kept_may_be_finished_without_its_client(stays: bool) -> None:
+    store = MemoryStore()
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def model(request: JSON) -> AsyncIterator[str]:
+        yield "Hel"
+        begun.set()
+        await go_on.wait()
+        yield "lo"
+
+    component = ResponsesMiddleware(Upstream.handler(model), store=store, finish_unattended=stays)
+    exchange = post(component, {"model": "m", "input": "Hi", "stream": True}).start()
+    await asyncio.wait_for(begun.wait(), 20)
+    exchange.left.set()
+    await asyncio.sleep(2 * Options().grace)
+    go_on.set()
+    await exchange.end()
+    kept = (await store.list("response", ""))[0]
+    response = json.loads(kept.data)["response"]
+    assert response["status"] == ("completed" if stays else "cancelled")
+    assert response["output"][0]["content"][0]["text"] == ("Hello" if stays else "Hel")

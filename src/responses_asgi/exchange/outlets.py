@@ -5,6 +5,7 @@ An HTTP response is one outlet; others (a socket, a log) tell the same events in
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -41,23 +42,27 @@ class Outlet(Protocol):
 
 
 class HTTPOutlet:
-    """The Outlet of one HTTP request: a stream of events, or with `stream` false one JSON document."""
+    """The Outlet of one HTTP request: a stream of events, or with `stream` false one JSON document.
 
-    def __init__(self, receive: Receive, send: Send, *, stream: bool) -> None:
+    With `unattended` it makes no difference whether the client stays.
+    """
+
+    def __init__(self, receive: Receive, send: Send, *, stream: bool, unattended: bool = False) -> None:
         self.on_left: Callable[[], None] | None = None
         self._receive = receive
         self._send = send
         self._stream = stream
+        self._unattended = unattended
 
     async def receive(self) -> Message:
-        return await self._receive()
+        return await asyncio.Future[Message]() if self._unattended else await self._receive()
 
     async def pass_on(self, message: Message) -> None:
         try:
             await self._send(message)
         except OSError:
             # Servers of spec version 2.4 and later tell by this that the client has left.
-            if self.on_left:
+            if self.on_left and not self._unattended:
                 self.on_left()
 
     def sink(self, translator: Translator, options: Options, *, add_done: bool) -> Sink:

@@ -78,7 +78,9 @@ async def run_exchange(
         )
         return
     del content
-    await tries.run(HTTPOutlet(receive, send, stream=bool(asked.body.get("stream"))))
+    unattended = service.options.finish_unattended and tries.first.turn.keeps
+    stream = bool(asked.body.get("stream"))
+    await tries.run(HTTPOutlet(receive, send, stream=stream, unattended=unattended))
 
 
 async def ask_for(

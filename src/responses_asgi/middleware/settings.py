@@ -26,8 +26,8 @@ CountTokens = Callable[[JSON], "int | Awaitable[int]"]
 class ServiceSettings(TypedDict, total=False):
     """What every component and gateway can be given.
 
-    - `strict`, `loss_header`, `max_body_bytes`, `max_depth`, `max_answer_bytes`, `keep_alive`, `cancel_json`:
-      see `Options`.
+    - `strict`, `loss_header`, `max_body_bytes`, `max_depth`, `max_answer_bytes`, `keep_alive`, `cancel_json`,
+      `finish_unattended`: see `Options`.
     - `store`: where responses and conversations are kept: a store, its URL (`memory`, `sqlite:///PATH`,
       `redis://HOST`), or None for nowhere. Default: this process's memory where Responses clients are served
       from a Chat upstream, otherwise nowhere.
@@ -50,6 +50,7 @@ class ServiceSettings(TypedDict, total=False):
     max_answer_bytes: int
     keep_alive: float
     cancel_json: bool
+    finish_unattended: bool
     store: Records | str | None
     principal: Principal | None
     secret: bytes | str | None
@@ -90,6 +91,7 @@ OPTIONS = frozenset(
         "max_answer_bytes",
         "keep_alive",
         "cancel_json",
+        "finish_unattended",
     }
 )
 """The settings that are fields of `Options`."""

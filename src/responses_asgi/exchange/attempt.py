@@ -209,7 +209,7 @@ def _gone(message: str, code: str) -> APIError:
 
 def is_edited(upstream: Upstream) -> bool:
     """Whether requests to this upstream, or its answers, must be looked at even between equals."""
-    return any(getattr(upstream, name) for name in _EDITS)
+    return any(getattr(upstream, name) for name in _EDITS) or bool(upstream.profile.tool_policy)
 
 
 def _refuse_dropped(losses: Losses) -> None:

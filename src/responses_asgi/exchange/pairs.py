@@ -119,6 +119,7 @@ def _responses_to_responses(body: JSON, upstream: Upstream, options: Options, pa
         new_id=past.new_id,
         now=_now,
         dialect=options.dialect,
+        profile=upstream.profile,
         upstream_model=upstream.model,
         history=past.history,
     )

@@ -14,6 +14,7 @@ from responses_asgi.loss import Losses
 from responses_asgi.profiles import Profile
 from responses_asgi.translate.chat_snapshot import ChatFold, chunks_of
 from responses_asgi.translate.messages import chat_messages
+from responses_asgi.translate.tool_policy import passed_on
 from responses_asgi.translate.translator import History
 from responses_asgi.types.events import DONE, Event, StreamEvent
 from responses_asgi.types.json import JSON, dumps
@@ -30,7 +31,7 @@ class ChatToChat:
 
     `body` is a validated Chat Completions body, sent on as it is but for `upstream_model`, the model name
     that stands in place of the client's, and for `history`, the items of earlier turns, which become messages
-    behind the leading system messages in the way of the `profile`.
+    behind the leading system messages in the way of the `profile`. Its tool policy holds here, too.
 
     >>> from responses_asgi.profiles import profile_for
     >>> translator = ChatToChat(
@@ -54,7 +55,7 @@ class ChatToChat:
         self.calls = 1
         self.failure: APIError | None = None
         self.response_id = ""
-        self._body = body
+        self._body = passed_on(body, profile=profile, losses=self.losses)
         self._profile = profile
         self._history = history
         self._upstream_model = upstream_model

@@ -10,10 +10,12 @@ from collections.abc import Callable, Sequence
 
 from responses_asgi.errors import APIError, UpstreamError, error_from_payload
 from responses_asgi.loss import Losses
+from responses_asgi.profiles import Profile
 from responses_asgi.translate.response_object import new_response
 from responses_asgi.translate.response_writer import NewId
 from responses_asgi.translate.snapshot import ITEM_TEXTS, PART_TEXTS, PARTS, Fold
 from responses_asgi.translate.to_chat_stream import CUT_OFF
+from responses_asgi.translate.tool_policy import passed_on
 from responses_asgi.translate.translator import History
 from responses_asgi.translate.unfold import CALL_FAMILIES, PART_FAMILIES, TEXT_FAMILIES, unfold
 from responses_asgi.types.events import TERMINAL_EVENTS, Dialect, Event, StreamEvent
@@ -38,7 +40,8 @@ class ResponsesToResponses:
 
     `body` is a validated Responses create body, sent on as it is but for `upstream_model`, the model name
     that stands in place of the client's, and for `history`, what came before it. `new_id`, `now` and
-    `dialect` serve an answer that fails before the upstream began one.
+    `dialect` serve an answer that fails before the upstream began one. Of the `profile` the tool policy
+    holds.
     """
 
     def __init__(
@@ -48,13 +51,14 @@ class ResponsesToResponses:
         new_id: NewId,
         now: Callable[[], int],
         dialect: Dialect = "openai",
+        profile: Profile | None = None,
         upstream_model: str | None = None,
         history: History = History(),  # noqa: B008 - immutable
     ) -> None:
         self.losses = Losses()
         self.calls = 1
         self.failure: APIError | None = None
-        self._body = body
+        self._body = passed_on(body, profile=profile, losses=self.losses) if profile else body
         self._upstream_model = upstream_model
         self._history = history
         self._response = new_response(body, response_id=new_id("resp_"), created_at=now(), dialect=dialect)

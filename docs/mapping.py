@@ -21,6 +21,7 @@ from responses_asgi import (
     responses_request_to_chat,
     responses_stream_to_chat,
 )
+from responses_asgi.error_codes import CODES, NAMES, WORDINGS
 from responses_asgi.errors import ERROR_STATUSES, STATUS_ERRORS, APIError
 from responses_asgi.loss import Losses
 from responses_asgi.translate.finish_reasons import FINISH_REASONS, INCOMPLETE_REASONS
@@ -276,6 +277,23 @@ def _errors() -> Iterator[str]:
         statuses.setdefault(status, []).append(f"`{name}`")
     yield _rows(
         ("status", "type or code"), ((str(status), ", ".join(names)) for status, names in statuses.items())
+    )
+    yield (
+        "Clients act on some codes: they shorten the conversation, wait, or give up. These are recognised\n"
+        "from the names (types, codes, in any letter case) and sentences (patterns) of other servers. A\n"
+        "server's own code that says more stays; one that was replaced is `upstream_code`. The HTTP status\n"
+        "is never changed.\n"
+    )
+    yield _rows(
+        ("code", "other names", "in the sentence"),
+        (
+            (
+                f"`{code}`",
+                ", ".join(f"`{name}`" for name, known in NAMES.items() if known == code != name),
+                ", ".join(f"`{row.pattern}`" for row in WORDINGS if row.code == code),
+            )
+            for code in CODES
+        ),
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import pytest
 
 from docs import mapping
+from responses_asgi.error_codes import NAMES
 from responses_asgi.errors import ERROR_STATUSES
 from responses_asgi.profiles import PROFILES
 from responses_asgi.translate import (
@@ -41,6 +42,7 @@ TABLES: dict[str, Iterable[str]] = {
         f"{kind}.{name}" for kind, names in untold.TOLD_FIELDS.items() for name in names
     ],
     "errors": ERROR_STATUSES,
+    "names of errors": NAMES,
     "profiles": PROFILES,
     "fields that profiles keep back": [name for row in PROFILES.values() for name in row.withheld],
 }

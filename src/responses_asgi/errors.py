@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from responses_asgi.error_codes import recognised, says_nothing
+
 __all__ = [
     "APIError",
     "ConfigurationError",
@@ -45,6 +47,8 @@ STATUS_ERRORS: dict[int, tuple[str, str | None]] = {
     502: ("server_error", "server_error"),
     503: ("server_error", "server_is_overloaded"),
     504: ("server_error", "server_error"),
+    # Anthropic's own: https://docs.anthropic.com/en/api/errors
+    529: ("server_error", "server_is_overloaded"),
 }
 
 # Error type or code -> HTTP status, for errors that arrive in a body with HTTP 200.
@@ -202,11 +206,14 @@ def error_from_payload(
 
     `payload` is the decoded body or chunk: `{"error": {...}}`, `{"error": "text"}`, `{"detail": ...}`
     (FastAPI, Mistral), `{"message": ...}` (vLLM), a list around one of them (Gemini), or plain text.
-    `status` is the HTTP status; None when the error arrived inside a 200, then it is read off a numeric code
-    or a known type, else 502.
+    `status` is the HTTP status, which stays; None when the error arrived inside a 200, then it is read off a
+    numeric code, a known type or the meaning, else 502. The codes that clients act on are recognised from the
+    words of other servers (`error_codes`); the server's own code is then `upstream_code`.
 
     >>> error_from_payload({"detail": "Unauthorized"}, status=401).code
     'invalid_api_key'
+    >>> error_from_payload({"error": "prompt is too long: 9 tokens > 8 maximum"}, status=400).code
+    'context_length_exceeded'
     """
     if isinstance(payload, list) and payload:
         payload = payload[0]
@@ -215,11 +222,16 @@ def error_from_payload(
     error: dict[str, Any] = inner if isinstance(inner, dict) else outer
     message = _message(payload) or f"The upstream failed without a message (HTTP {status or 200})."
     kind, code, param = error.get("type"), error.get("code"), error.get("param")
+    extra = {k: v for k, v in error.items() if k not in _KNOWN_KEYS} if error is inner else {}
+    meaning = _meaning(error, message) if says_nothing(code) else None
     if status is None:
-        status = _status_of(code, error.get("status"), kind)
+        status = _status_of(code, error.get("status"), kind, meaning)
     if str(code).isdecimal() and 100 <= int(str(code)) <= 599:
         # It repeats the HTTP status; clients know the status's own name.
         code = None
+    if meaning and code not in (None, "", meaning):
+        extra.setdefault("upstream_code", code)
+    code = meaning or code
     return UpstreamError(
         message[:MAX_MESSAGE_CHARS],
         status=status,
@@ -227,8 +239,18 @@ def error_from_payload(
         param=param if isinstance(param, str) else None,
         code=str(code) if code not in (None, "") else None,
         headers=headers,
-        extra={k: v for k, v in error.items() if k not in _KNOWN_KEYS} if error is inner else None,
+        extra=extra,
     )
+
+
+def _meaning(error: Mapping[str, Any], message: str) -> str | None:
+    """The code that clients act on, if this error means it. Gateways quote the provider in `metadata.raw`."""
+    metadata = error.get("metadata")
+    quoted = metadata.get("raw") if isinstance(metadata, dict) else None
+    sentence = message[:MAX_MESSAGE_CHARS]
+    if isinstance(quoted, str):
+        sentence = f"{sentence}\n{quoted[:MAX_MESSAGE_CHARS]}"
+    return recognised((error.get("code"), error.get("type"), error.get("status")), sentence)
 
 
 def is_error(payload: Mapping[str, Any]) -> bool:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from typing import TYPE_CHECKING
 
-from responses_asgi.cli.asking import Answer, ask
+from responses_asgi.cli.asking import ask
 from responses_asgi.errors import APIError
+
+if TYPE_CHECKING:
+    from responses_asgi.upstreams.upstream import Upstream
 
 __all__ = ["add_parser", "run"]
 
@@ -41,26 +45,31 @@ def run(options: argparse.Namespace) -> int:
     from responses_asgi.upstreams.upstream import Upstream
 
     upstream = Upstream.http(options.url, api_key_env=options.api_key_env, read_timeout=30.0)
+    return _tell(options.url, asyncio.run(_models(upstream)))
 
-    async def asked() -> Answer:
-        try:
-            return await ask(upstream.app, "GET", "/v1/models")
-        finally:
-            await upstream.aclose()
 
+async def _models(upstream: Upstream) -> list[str] | str:
+    """The names, or why there are none."""
     try:
-        answer = asyncio.run(asked())
+        answer = await ask(upstream.app, "GET", "/v1/models")
         error = answer.error()
-    except APIError as broken_off:
-        error = broken_off
-    if error is not None:
-        print(f"responses-asgi: {options.url}: {error.message}", file=sys.stderr)
+        if error is not None:
+            return error.message
+        document = answer.document()
+        listed = document.get("data") if isinstance(document, dict) else None
+        if not isinstance(listed, list):
+            return "there is no list of models"
+        return [str(model.get("id")) for model in listed]
+    except APIError as error:
+        return error.message
+    finally:
+        await upstream.aclose()
+
+
+def _tell(url: str, found: list[str] | str) -> int:
+    if isinstance(found, str):
+        print(f"responses-asgi: {url}: {found}", file=sys.stderr)
         return 1
-    document = answer.document()
-    listed = document.get("data") if isinstance(document, dict) else None
-    if not isinstance(listed, list):
-        print(f"responses-asgi: {options.url}: there is no list of models", file=sys.stderr)
-        return 1
-    for model in listed:
-        print(model.get("id"))
+    for name in found:
+        print(name)
     return 0

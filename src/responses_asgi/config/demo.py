@@ -93,9 +93,9 @@ def example(schema: JSON, levels: int = MOST_LEVELS, root: JSON | None = None) -
     reference = schema.get("$ref")
     if levels == 0:
         return None
-    if isinstance(reference, str) and reference.startswith("#/"):
+    if isinstance(reference, str) and reference.startswith("#"):
         found: Any = root
-        for key in reference[2:].split("/"):
+        for key in filter(None, reference[1:].split("/")):
             found = found.get(key, {}) if isinstance(found, dict) else {}
         return example(found, levels - 1, root)
     for key in ("const", "default"):

@@ -62,7 +62,6 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(options: argparse.Namespace) -> int:
     """Ask, then write; returns the exit status. Raises ConfigurationError for a URL or key that cannot be."""
-    from responses_asgi.cli.probe.report import as_python, as_yaml
     from responses_asgi.upstreams.upstream import Upstream
 
     profile_for(options.profile)
@@ -74,17 +73,28 @@ def run(options: argparse.Namespace) -> int:
         retries=0,
     )
 
-    async def ask() -> tuple[dict[str, Finding], Verdict]:
+    async def ask() -> tuple[dict[str, Finding], Verdict] | APIError:
         try:
             return await examine(upstream.app, base=upstream.profile.name, model=options.model, show=_show)
+        except APIError as error:
+            return error
         finally:
             await upstream.aclose()
 
-    try:
-        findings, found = asyncio.run(ask())
-    except APIError as error:
-        print(f"\nresponses-asgi: {options.url}: {error.message}", file=sys.stderr)
-        return 1
+    found = asyncio.run(ask())
+    return _refused(options, found) if isinstance(found, APIError) else _write(options, *found)
+
+
+def _refused(options: argparse.Namespace, error: APIError) -> int:
+    if sys.stderr.isatty():
+        print(file=sys.stderr)  # below the bar
+    print(f"responses-asgi: {options.url}: {error.message}", file=sys.stderr)
+    return 1
+
+
+def _write(options: argparse.Namespace, findings: dict[str, Finding], found: Verdict) -> int:
+    from responses_asgi.cli.probe.report import as_python, as_yaml
+
     for question, finding in findings.items():
         print(f"{question:22} {finding.says}", file=sys.stderr)
     if options.format == "python" or (options.write and options.write.suffix == ".py"):

@@ -80,7 +80,7 @@ class _Lane:
 
 
 class Deliverer:
-    """Delivers from `start` to `stop`, both in the same event loop."""
+    """Delivers in the event loop it is made in, from then on until `stop`."""
 
     def __init__(self, outbox: Outbox, webhooks: Sequence[Webhook], sender: Sender, pace: Pace) -> None:
         self._outbox = outbox
@@ -90,19 +90,14 @@ class Deliverer:
         self._changed = asyncio.Event()
         self._stopping = False
         self._next_sweep = 0.0
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin with a look into the store."""
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
         """Deliver what is due now, for at most `drain` seconds, and end. What is left is in the outbox."""
         self._stopping = True
         self._changed.set()
-        if self._task is not None:
-            await asyncio.wait([self._task], timeout=self._pace.drain)
-            self._task.cancel()
+        await asyncio.wait([self._task], timeout=self._pace.drain)
+        self._task.cancel()
         attempts = [task for lane in self._lanes.values() for task in lane.running]
         for task in attempts:
             task.cancel()

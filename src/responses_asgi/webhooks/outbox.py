@@ -3,9 +3,9 @@
 1. A delivery is one record: one event for one webhook. It is there from before the end is announced until the
    receiver has taken it, and is a dead letter when its last attempt has failed.
 2. Before each attempt it is put off by the time the attempt may take, by a put of the version that was read.
-   So one process at a time works on it, and what a dying process leaves behind is due again by itself. That is
-   all that a lease would do, for half the calls, and any store will do. The clocks of the processes must agree
-   to within some seconds; if not, an event may come twice.
+   So one process at a time works on it, and what a dying process leaves behind is due again by itself. That
+   is all that a lease would do, for half the calls, and any store will do. The clocks of the processes must
+   agree to within some seconds; if not, an event may come twice.
 3. Records hold neither secrets nor URLs. Where to, and how it is signed, is the configuration's, now.
 """
 

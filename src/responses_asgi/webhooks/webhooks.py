@@ -127,12 +127,14 @@ class Webhooks:
 
         It uses the store: close it before the store, and after whatever announces.
         """
+        if not self._webhooks:
+            yield self
+            return
         loop = asyncio.get_running_loop()
         pace = self._pace
         sender = Sender(client=self._client, timeout=pace.timeout, now=pace.now, resolve=self._resolve)
         deliverer = Deliverer(self._outbox, self._webhooks, sender, pace)
         self._deliverers[loop] = deliverer
-        deliverer.start()
         try:
             yield self
         finally:

@@ -24,16 +24,22 @@ __all__ = [
     "by_name",
 ]
 
-# Request headers that are sent on. Source: the OpenAI API reference, and W3C Trace Context. `baggage` is not
-# among them: it may hold what the operator tells only its own services.
+# Request headers that are sent on. Sources: the OpenAI API reference, W3C Trace Context, and RFC 9110 for
+# those of bodies and of parts of files. `baggage` is not among them: it may hold what the operator tells only
+# its own services.
 FORWARDED = frozenset(
     {
         "accept",
+        "content-encoding",
         "content-type",
         "idempotency-key",
+        "if-none-match",
+        "if-range",
         "openai-beta",
         "openai-organization",
         "openai-project",
+        "openai-safety-identifier",
+        "range",
         "traceparent",
         "tracestate",
         "x-client-request-id",

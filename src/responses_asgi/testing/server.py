@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from responses_asgi.errors import MissingExtraError, ResponsesASGIError
+from responses_asgi.errors import ConfigurationError, MissingExtraError, ResponsesASGIError
 from responses_asgi.types.asgi import ASGIApp
 
 __all__ = ["Server", "served"]
@@ -32,10 +32,11 @@ class Server:
 
 
 @contextmanager
-def served(app: ASGIApp) -> Iterator[Server]:
-    """Serve the app on a free port of 127.0.0.1 while the block runs.
+def served(app: ASGIApp, *, port: int = 0) -> Iterator[Server]:
+    """Serve the app on 127.0.0.1 while the block runs, by default on a free port.
 
-    Raises MissingExtraError without uvicorn, and ResponsesASGIError for an app that does not start.
+    Raises MissingExtraError without uvicorn, ConfigurationError for a port that is taken, and
+    ResponsesASGIError for an app that does not start.
 
     >>> with served(FakeModel("Hi")) as server:  # doctest: +SKIP
     ...     client = openai.OpenAI(base_url=server.base_url, api_key="any")
@@ -43,8 +44,11 @@ def served(app: ASGIApp) -> Iterator[Server]:
     try:
         uvicorn = import_module("uvicorn")
     except ImportError:
-        raise MissingExtraError("a test server", "server") from None
-    listening = socket.create_server(("127.0.0.1", 0))
+        raise MissingExtraError("a server", "server") from None
+    try:
+        listening = socket.create_server(("127.0.0.1", port))
+    except OSError as error:
+        raise ConfigurationError(f"port {port} cannot be listened on: {error.strerror}") from None
     config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=_run, args=(server, listening), daemon=True)

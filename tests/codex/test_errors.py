@@ -1,0 +1,67 @@
+"""What Codex makes of failures: which it repeats, and what it tells its user."""
+
+from __future__ import annotations
+
+import pytest
+
+from responses_asgi.testing import Cut, Error, Finish
+from tests.chat_history import turn
+from tests.codex.bridged import SHAPES, bridged
+from tests.codex.codex_cli import Codex
+
+SHAPE = SHAPES["fallback"]
+
+
+CONTEXT_WINDOW = "ran out of room in the model's context window"
+TOO_LONG = (
+    "This model's maximum context length is 8192 tokens. However, you requested 9000 tokens. Please reduce "
+    "the length of the messages."
+)
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        (Error(400, TOO_LONG, code="context_length_exceeded"), CONTEXT_WINDOW),
+        (Error(400, TOO_LONG, type="BadRequestError"), CONTEXT_WINDOW),
+        (Error(429, "You exceeded your current quota.", code="insufficient_quota"), "Quota exceeded"),
+        (Error(400, "Invalid prompt: it was flagged.", code="invalid_prompt"), "it was flagged"),
+        (Error(401, "Incorrect API key provided.", code="invalid_api_key"), "Incorrect API key"),
+        (Error(503, "The engine is overloaded.", code="server_is_overloaded"), "at capacity"),
+    ],
+    ids=lambda value: value.code or value.type if isinstance(value, Error) else "",
+)
+def test_an_error_of_the_server_is_told(codex: Codex, error: Error, shown: str) -> None:
+    with bridged(codex, [turn(error)], profile=SHAPE.profile) as entrance:
+        failure = codex.exec(SHAPE.model, "Hi").failure
+    assert shown in failure
+    assert entrance.seen == ["POST"]
+
+
+def test_an_error_inside_the_stream_is_told(codex: Codex) -> None:
+    said = turn("Half a ", Error(400, "Too long for me.", code="context_length_exceeded"))
+    with bridged(codex, [said], profile=SHAPE.profile, retries=2) as entrance:
+        failure = codex.exec(SHAPE.model, "Hi").failure
+    assert CONTEXT_WINDOW in failure
+    assert entrance.seen == ["POST"], "what will fail again is not asked again"
+
+
+def test_a_stream_that_breaks_off_is_asked_for_again(codex: Codex) -> None:
+    turns = [turn("Half a ", Cut()), turn("A whole answer.", unfinished=True)]
+    with bridged(codex, turns, profile=SHAPE.profile, retries=1) as entrance:
+        assert codex.exec(SHAPE.model, "Hi").text == "A whole answer."
+    assert entrance.seen == ["POST", "POST"]
+
+
+def test_a_server_that_is_busy_is_asked_again(codex: Codex) -> None:
+    turns = [turn(Error(503, "Later.", retry_after=0.1)), turn("Here I am.")]
+    with bridged(codex, turns, profile=SHAPE.profile, retries=1):
+        assert codex.exec(SHAPE.model, "Hi").text == "Here I am."
+
+
+def test_an_answer_that_was_cut_short(codex: Codex) -> None:
+    with bridged(codex, [turn("As far as I", Finish("length"))], profile=SHAPE.profile) as entrance:
+        run = codex.exec(SHAPE.model, "Hi")
+    assert "max_output_tokens" in run.failure
+    assert run.items("agent_message")[0]["text"] == "As far as I"
+    assert entrance.seen == ["POST"]

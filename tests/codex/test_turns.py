@@ -1,0 +1,145 @@
+"""Codex asks, and goes on: turns, output schemas, images, resumed sessions, reasoning."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+
+from responses_asgi.profiles import PROFILES
+from responses_asgi.testing import ModelRequest, Reasoning, Usage
+from tests.chat_history import calling, turn
+from tests.codex.bridged import SHAPES, Shape, assistants, bridged, outputs
+from tests.codex.codex_cli import Codex
+
+# The smallest PNG that decoders take: one red pixel.
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
+)
+SCHEMA = {
+    "type": "object",
+    "properties": {"capital": {"type": "string"}},
+    "required": ["capital"],
+    "additionalProperties": False,
+}
+
+
+def test_a_turn(codex: Codex, shape: Shape) -> None:
+    def check(request: ModelRequest) -> None:
+        assert request.stream
+        assert request.text == "Say hello"
+        assert "cod" in request.instructions.casefold()
+        roles = [message["role"] for message in request.messages]
+        assert set(roles) == {"system", "user"}
+        assert roles == sorted(roles)
+        assert request.headers.get("authorization") is None, "the client's key is not for the upstream"
+
+    said = turn("Hello", " there.", Usage(1200, 7, cached_tokens=1000, reasoning_tokens=2), check=check)
+    with bridged(codex, [said], profile=shape.profile) as entrance:
+        run = codex.exec(shape.model, "Say hello")
+    assert run.text == "Hello there."
+    assert run.usage["input_tokens"] == 1200
+    assert run.usage["cached_input_tokens"] == 1000
+    assert run.usage["output_tokens"] == 7
+    assert run.usage["reasoning_output_tokens"] == 2
+    assert entrance.seen == ["POST"]
+
+
+def test_output_schema(codex: Codex, shape: Shape) -> None:
+    def check(request: ModelRequest) -> None:
+        asked = request.body["response_format"]
+        if PROFILES[shape.profile].json_schema:
+            assert asked["type"] == "json_schema"
+            assert asked["json_schema"] == {"name": "codex_output_schema", "strict": True, "schema": SCHEMA}
+        else:
+            assert asked == {"type": "json_object"}
+
+    schema = codex.folder / "schema.json"
+    schema.write_text(json.dumps(SCHEMA))
+    with bridged(codex, [turn({"capital": "Oslo"}, check=check)], profile=shape.profile):
+        run = codex.exec(shape.model, "--output-schema", str(schema), "The capital of Norway?")
+    assert json.loads(run.text) == {"capital": "Oslo"}
+
+
+def test_an_image_beside_the_prompt(codex: Codex, shape: Shape) -> None:
+    def check(request: ModelRequest) -> None:
+        content = request.messages[-1]["content"]
+        assert [part["type"] for part in content] == ["text", "image_url", "text", "text"]
+        _, _, data = content[1]["image_url"]["url"].partition("base64,")
+        assert base64.b64decode(data).startswith(b"\x89PNG")
+        assert content[-1]["text"] == "What colour is it?"
+
+    picture = codex.folder / "pixel.png"
+    picture.write_bytes(PIXEL)
+    with bridged(codex, [turn("Red.", check=check)], profile=shape.profile):
+        run = codex.exec(shape.model, "What colour is it?", "-i", str(picture))
+    assert run.text == "Red."
+
+
+def test_an_image_from_a_tool_follows_its_output(codex: Codex, shape: Shape) -> None:
+    picture = codex.folder / "pixel.png"
+    picture.write_bytes(PIXEL)
+    seen = calling("view_image", {"path": str(picture)})
+    if shape.code_mode:
+        seen = calling(
+            "exec", f"image((await tools.view_image({json.dumps({'path': str(picture)})})).image_url)"
+        )
+
+    def check(request: ModelRequest) -> None:
+        *_, told, shown = request.messages
+        assert told["role"] == "tool"
+        assert told["content"]
+        assert shown["role"] == "user"
+        assert any(part["type"] == "image_url" for part in shown["content"])
+
+    turns = [turn(seen), turn("Red.", check=check)]
+    with bridged(codex, turns, profile=shape.profile):
+        run = codex.exec(shape.model, "What colour is pixel.png?")
+    assert run.text == "Red."
+
+
+def test_resume(codex: Codex, shape: Shape) -> None:
+    def check(request: ModelRequest) -> None:
+        (earlier,) = assistants(request)
+        assert earlier["content"] == "My name is Ada."
+        said = [message["content"] for message in request.messages if message["role"] == "user"]
+        assert "Who are you?" in said
+        assert request.text == "Say it again"
+
+    turns = [turn("My name is Ada."), turn("Ada.", check=check)]
+    with bridged(codex, turns, profile=shape.profile):
+        assert codex.exec(shape.model, "Who are you?").text == "My name is Ada."
+        assert codex.resume(shape.model, "Say it again").text == "Ada."
+
+
+@pytest.mark.parametrize("sealed", [True, False], ids=["sealed", "in the open"])
+def test_reasoning_is_given_back_with_the_calls_it_led_to(codex: Codex, shape: Shape, sealed: bool) -> None:
+    field = PROFILES[shape.profile].reasoning_field
+    assert field is not None
+
+    def reasoned(request: ModelRequest) -> None:
+        (called,) = assistants(request)
+        assert called[field] == "A command will tell."
+        assert outputs(request)[0].strip().endswith("42")
+
+    def resumed(request: ModelRequest) -> None:
+        called, _ = assistants(request)
+        assert called[field] == "A command will tell."
+
+    turns = [
+        turn(Reasoning("A command "), Reasoning("will tell."), shape.shell("echo $((40 + 2))")),
+        turn(Reasoning("There it is."), "It is 42.", check=reasoned),
+        turn("Still 42.", check=resumed),
+    ]
+    with bridged(codex, turns, profile=shape.profile, **({} if sealed else {"seal_keys": ()})):
+        assert codex.exec(shape.model, "What is 40 + 2?").text == "It is 42."
+        assert codex.resume(shape.model, "And now?").text == "Still 42."
+
+
+def test_raw_reasoning_is_shown(codex: Codex) -> None:
+    shape = SHAPES["fallback"]
+    with bridged(codex, [turn(Reasoning("Let me see."), "Yes.")], profile=shape.profile):
+        arguments = ("-c", "show_raw_agent_reasoning=true", "--skip-git-repo-check", "--model", shape.model)
+        run = codex.run("exec", *arguments, "Is it?")
+    assert "\nLet me see.\n" in run.stderr

@@ -12,12 +12,14 @@ from typing import Any
 import pytest
 
 from responses_asgi import ConfigurationError, Upstream
+from responses_asgi.background import BackgroundLimits
 from responses_asgi.config import KEYS, PREFIX, Config, Loaded, ProblemsError, load, set_up
-from responses_asgi.config.models import CORSConfig, LimitsConfig, UpstreamConfig
+from responses_asgi.config.models import BackgroundConfig, CORSConfig, LimitsConfig, UpstreamConfig
 from responses_asgi.config.problems import key_path
 from responses_asgi.exchange import Options
 from responses_asgi.gateway.cors import CORS
 
+SECTIONS = ("background", "cors", "limits", "server")
 LOCAL = "upstreams: {local: {url: 'http://localhost:8000'}}\n"
 
 
@@ -405,6 +407,21 @@ def test_secrets_and_limits_reach_the_gateway(monkeypatch: pytest.MonkeyPatch) -
     assert setup.config.cors.origins == ["https://a.example", "https://b.example"]
 
 
+def test_keys_that_seal_and_background_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEAL_KEYS", "new-key-of-32-characters-and-more, old-key-of-32-characters-and-more")
+    text = LOCAL + "seal_keys_env: SEAL_KEYS\nstore: 'sqlite:///state.db'\nbackground: {running: 2}\n"
+    setup = set_up(load(written(text)))
+    assert setup.app.state.seals is not None
+    assert set_up(load(written(LOCAL + "background: {enabled: false}\n"))).config.background.enabled is False
+    found = problems(LOCAL + "background: {running: 0}\nstore: none\n")
+    assert found == {"background.running": "must be greater than 0, got 0"}
+
+
+def test_json_in_a_variable_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PREFIX}UPSTREAMS__LOCAL__SET", "{not json")
+    assert problems(LOCAL) == {"upstreams.local.set": "must be a mapping"}
+
+
 # The one table
 
 
@@ -424,17 +441,18 @@ def test_defaults_are_those_of_the_python_api() -> None:
     models = {**LimitsConfig.model_fields, **Config.model_fields}
     assert options == {name: models[name].default for name in options}
     assert LimitsConfig.model_fields.keys() <= options.keys()
+    background = {field.name: field.default for field in fields(BackgroundLimits)}
+    here = {name: field.default for name, field in BackgroundConfig.model_fields.items()}
+    assert here == {"enabled": True, **background}
     cors = {field.name: field.default for field in fields(CORS) if field.name != "origins"}
     for name, default in cors.items():
-        here = CORSConfig.model_fields[name].get_default()
-        assert here == (list(default) if isinstance(default, tuple) else default), name
+        same = CORSConfig.model_fields[name].get_default()
+        assert same == (list(default) if isinstance(default, tuple) else default), name
 
 
 def test_every_key_says_what_it_means() -> None:
     assert len(KEYS) > 60
-    assert [
-        key.name for key in KEYS if not key.description and key.path[-1] not in ("server", "cors", "limits")
-    ] == []
+    assert [key.name for key in KEYS if not key.description and key.path[-1] not in SECTIONS] == []
     assert (
         next(key for key in KEYS if key.name == "upstreams.NAME.url").variable
         == f"{PREFIX}UPSTREAMS__NAME__URL"

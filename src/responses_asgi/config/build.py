@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
+from responses_asgi.background import BackgroundLimits
 from responses_asgi.config.checks import KINDS, problems_between
 from responses_asgi.config.demo import demo
 from responses_asgi.config.imports import imported
@@ -33,6 +34,7 @@ _SAME = frozenset(
         "auth_ttl",
         "dialect",
         "dry_run",
+        "finish_unattended",
         "list_upstream_models",
         "loss_header",
         "reasoning_field",
@@ -171,6 +173,9 @@ def _table(config: Config, upstreams: Mapping[str, Upstream]) -> dict[str, Any]:
 def _settings(config: Config) -> dict[str, Any]:
     settings: dict[str, Any] = {name: getattr(config, name) for name in _SAME & config.model_fields_set}
     settings |= {name: getattr(config.limits, name) for name in type(config.limits).model_fields}
+    if "background" in config.model_fields_set:
+        bounds = config.background.model_dump()
+        settings["background"] = BackgroundLimits(**bounds) if bounds.pop("enabled") else False
     if config.secret_env is not None:
         settings["secret"] = os.environ[config.secret_env]
     if config.seal_keys_env is not None:

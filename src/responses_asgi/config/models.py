@@ -19,6 +19,7 @@ from responses_asgi.upstreams.upstream import API
 from responses_asgi.upstreams.websocket import SocketLimits
 
 __all__ = [
+    "BackgroundConfig",
     "CORSConfig",
     "Config",
     "LimitsConfig",
@@ -260,6 +261,37 @@ class LimitsConfig(Section):
     """Whether the upstream call ends, too, when the client of an answer that is not streamed leaves."""
 
 
+class BackgroundConfig(Section):
+    """Responses that are made in the background, for each process. Times are seconds."""
+
+    enabled: bool = True
+    """Whether there is any; it needs a `store`."""
+
+    running: Annotated[int, Field(gt=0)] = 64
+    """Responses that are made at the same time."""
+
+    queued: Annotated[int, Field(gt=0)] = 1_000
+    """Responses that wait for their turn; with more of them requests are a 429."""
+
+    lease: Seconds = 30.0
+    """The longest time for which the response of a worker that is gone may look as if it were being made."""
+
+    retention: Seconds = 600.0
+    """For how long the events of a response that has ended can be streamed again."""
+
+    drain: Annotated[float, Field(ge=0)] = 10.0
+    """How long running responses may go on at a stop; then they fail."""
+
+    flush: Annotated[float, Field(ge=0)] = 0.02
+    """How long events are gathered before they are logged, and so shown."""
+
+    poll: Seconds = 0.5
+    """How often it is looked whether somebody wants a response cancelled."""
+
+    rerun: bool = False
+    """Whether a response that nothing was said of yet is begun again when its worker is gone."""
+
+
 class Config(Section):
     """The whole configuration."""
 
@@ -308,9 +340,13 @@ class Config(Section):
     loss_header: bool = True
     """Whether losses are told in the header `x-responses-asgi-loss`."""
 
+    finish_unattended: bool = False
+    """Whether an answer that is to be kept is finished although its client has left."""
+
     reasoning_field: str | None = "reasoning_content"
     """The field of a Chat answer that holds reasoning; null for none."""
 
     server: ServerConfig = ServerConfig()
     cors: CORSConfig | None = None
     limits: LimitsConfig = LimitsConfig()
+    background: BackgroundConfig = BackgroundConfig()

@@ -12,10 +12,17 @@ UPSTREAM ?=
 PROFILE ?=
 PORT ?= 8000
 
-.PHONY: help demo test check fmt docs bench serve
+# Programs that `make test-codex` and `make test-node` install from npm, about 1 GB; kept between runs.
+CLIENTS ?= .cache/clients
+CODEX := $(CLIENTS)/codex-0.169.0
+NODE := $(CLIENTS)/node
+OPENCODE := $(CLIENTS)/opencode-1.18.33
+NPM_INSTALL := npm install --no-audit --no-fund --no-save --no-package-lock --loglevel=error
+
+.PHONY: help demo test test-codex test-node check fmt docs bench serve
 
 help: ## Show this help
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY) ## Show the bridge at work: no network, no key
 	@$(BIN)/python -m examples.demo
@@ -24,6 +31,13 @@ test: $(READY) ## Run all tests with branch coverage
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest; status=$$?; \
 	$(BIN)/coverage combine --quiet && $(BIN)/coverage report && exit $$status
+
+test-codex: $(READY) $(CODEX)/.ready ## Run Codex CLI through the bridge; installs it from npm (400 MB)
+	@RESPONSES_ASGI_CODEX="$(abspath $(CODEX))/node_modules/.bin/codex" $(BIN)/pytest tests/codex
+
+test-node: $(READY) $(NODE)/.ready $(OPENCODE)/.ready ## Run AI SDK, Agents SDK and opencode through the bridge; from npm (650 MB)
+	@RESPONSES_ASGI_NODE="$(abspath $(NODE))" \
+	RESPONSES_ASGI_OPENCODE="$(abspath $(OPENCODE))/node_modules/.bin/opencode" $(BIN)/pytest tests/node
 
 check: $(READY) ## Check format, lint, types and import contracts
 	@$(BIN)/ruff format --check
@@ -54,3 +68,24 @@ $(READY): pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
 	@touch $(READY)
+
+$(CODEX)/.ready:
+	@echo "Installing Codex CLI into $(CODEX) (once)"
+	@mkdir -p $(CODEX)
+	@$(NPM_INSTALL) --prefix $(CODEX) @openai/codex@0.169.0
+	@touch $@
+
+# The newest SDKs want node 22, which comes with them.
+$(NODE)/.ready: tests/node/package.json
+	@echo "Installing node 22 and the SDKs into $(NODE) (once)"
+	@mkdir -p $(NODE)
+	@cp tests/node/package.json $(NODE)
+	@$(NPM_INSTALL) --prefix $(NODE)
+	@$(NODE)/node_modules/.bin/node --version | grep -q '^v22' || { echo "no node 22 in $(NODE)"; exit 1; }
+	@touch $@
+
+$(OPENCODE)/.ready:
+	@echo "Installing opencode into $(OPENCODE) (once)"
+	@mkdir -p $(OPENCODE)
+	@$(NPM_INSTALL) --prefix $(OPENCODE) opencode-ai@1.18.33
+	@touch $@

@@ -20,11 +20,11 @@ from responses_asgi.cli.probe.questions import QUESTIONS
 from responses_asgi.cli.probe.verdict import Verdict
 from responses_asgi.errors import APIError
 from responses_asgi.profiles import OPENAI_ONLY
-from responses_asgi.testing import Error, FakeModel, Finish, Reasoning, ToolCall, Turn
+from responses_asgi.testing import Cut, Error, FakeModel, Finish, Reasoning, ToolCall, Turn
 from responses_asgi.testing.model_request import ModelRequest
 from responses_asgi.types.asgi import ASGIApp, Receive, Scope, Send
 from responses_asgi.types.json import JSON
-from tests.loopback import ask, reply, unused_url
+from tests.loopback import ask, reply, served, unused_url
 
 # What follows from a refusal by a server that plays a profile, and so must be found out.
 SHOWN = (
@@ -194,6 +194,28 @@ def test_an_answer_that_is_not_streamed_is_told() -> None:
     findings, _ = probe(whole, model="m")
     assert findings["stream"].says == "the answer comes whole"
     assert findings["answer"].says == "whole answer, with finish_reason"
+
+
+def test_chunks_that_are_no_json_are_read_over() -> None:
+    def odd(request: ModelRequest) -> Any:
+        if request.stream:
+            choice = {"index": 0, "delta": {"content": "Hi"}, "finish_reason": "stop"}
+            return Turn([b"data: {broken\n\n", b"data: 5\n\n", {"choices": [choice]}, "[DONE]"])
+        return model(request)
+
+    findings, _ = probe(FakeModel(odd))
+    assert findings["stream"].says == "1 chunks, [DONE]"
+
+
+async def test_a_connection_that_is_lost_shows_nothing() -> None:
+    def cut(request: ModelRequest) -> Any:
+        return ["Hal", Cut(), "f"] if request.stream else model(request)
+
+    async with served(FakeModel(cut)) as url:
+        upstream = Upstream.http(url)
+        findings, _ = await examine(upstream.app)
+        await upstream.aclose()
+    assert "no clear answer (502" in findings["stream"].says
 
 
 @pytest.mark.parametrize(

@@ -289,6 +289,15 @@ async def test_an_answer_that_is_neither_a_socket_nor_an_error_is_a_502(
     assert (response.status_code, json.loads(response.body)["error"]["code"]) == (502, code)
 
 
+@pytest.mark.parametrize(("status", "told"), [(499, 400), (520, 502)])
+async def test_a_refusal_with_a_status_of_its_own_is_told_as_a_common_one(status: int, told: int) -> None:
+    transport = httpx.MockTransport(lambda request: httpx.Response(status, content=b"why"))
+    upstream = Upstream.http("http://server", client=httpx.AsyncClient(transport=transport))
+    async with served(upstream.app) as url:
+        response = await refusal_of(url)
+    assert (response.status_code, response.body) == (told, b"why")
+
+
 async def test_a_long_or_compressed_refusal_is_read_and_cut() -> None:
     import gzip
 
@@ -382,7 +391,7 @@ async def test_a_server_without_http_denials_is_told_a_code(status: int, code: i
         asked = SocketAsked(upstream.app)
         await asyncio.wait_for(asked.task, 10)
         await upstream.aclose()
-    reason = f"the upstream answered with status {status}"
+    reason = f"refused with status {status}"
     assert asked.sent == [{"type": "websocket.close", "code": code, "reason": reason}]
 
 

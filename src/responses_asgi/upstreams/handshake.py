@@ -10,6 +10,7 @@ import hashlib
 import secrets
 from collections.abc import Iterable
 from contextlib import aclosing
+from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from responses_asgi.errors import APIError, UpstreamError
@@ -24,6 +25,8 @@ __all__ = ["Accepted", "Refusal", "open_socket"]
 Headers = list[tuple[bytes, bytes]]
 
 MAX_REFUSAL_BYTES = 65_536
+
+_STATUSES = frozenset(HTTPStatus)
 
 _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
 
@@ -122,4 +125,9 @@ async def _refusal(response: Any, *, retried: bool) -> Refusal:
                 break
     headers = answer_headers(response.headers.raw, decoded=decoded, retried=retried)
     kept = [header for header in headers if header[0] != b"content-length"]
-    return Refusal(response.status_code, kept, body[:MAX_REFUSAL_BYTES])
+    return Refusal(_known(response.status_code), kept, body[:MAX_REFUSAL_BYTES])
+
+
+def _known(status: int) -> int:
+    """A status that servers have a phrase for; uvicorn fails with others, such as Cloudflare's 520."""
+    return status if status in _STATUSES else 400 if status < 500 else 502

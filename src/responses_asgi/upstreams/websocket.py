@@ -116,7 +116,7 @@ class SocketRelay:
         else:
             code = POLICY_VIOLATION if refusal.status < 500 else INTERNAL_ERROR
             code = TRY_AGAIN_LATER if refusal.status in (429, 503) else code
-            reason = f"the upstream answered with status {refusal.status}"
+            reason = f"refused with status {refusal.status}"
             await self._send({"type": "websocket.close", "code": code, "reason": reason})
 
     async def _carry(self, accepted: Accepted) -> None:

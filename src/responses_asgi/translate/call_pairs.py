@@ -8,7 +8,7 @@ from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from responses_asgi.translate.tool_kinds import CUSTOM, FUNCTION, call_kind, output_kind
+from responses_asgi.translate.tool_kinds import call_kind, output_kind
 from responses_asgi.types.json import JSON
 
 __all__ = ["CALL_TYPES", "OUTPUT_TYPES", "CallPairs", "pair_calls", "upstream_id"]
@@ -87,8 +87,10 @@ def _has_own_id(output: JSON) -> bool:
 
 
 def _answers(output: JSON, call: JSON) -> bool:
-    kind, asked = output_kind(output), call_kind(call)
-    return kind is asked or {kind, asked} <= {FUNCTION, CUSTOM}
+    """Whether the output is of the kind that the call asks for; functions and custom tools count as one."""
+    if call["type"] in CALL_TYPES:
+        return output["type"] in OUTPUT_TYPES
+    return call_kind(call) is output_kind(output)
 
 
 def _unused(key: str, taken: set[str], length: int | None) -> str:

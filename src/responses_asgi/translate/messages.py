@@ -232,6 +232,8 @@ class _MessageWriter:
             self._losses.report(path, "emulated", "sent as a function call with the argument `input`")
         elif kind is not FUNCTION:
             self._losses.report(path, "emulated", "sent as a function call")
+        elif kind.arguments(item) != (item["arguments"] or "{}"):
+            self._losses.report(f"{path}.arguments", "emulated", "no JSON, sent as a text inside of one")
         environment = (item.get("environment") or {}).get("type", "local")
         if environment != "local":
             self._losses.report(f"{path}.environment", "dropped", "Chat tool calls have no environment")

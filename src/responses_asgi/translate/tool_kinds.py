@@ -87,6 +87,16 @@ def _offer_function(tool: JSON) -> JSON:
     return {**said, "parameters": tool.get("parameters") or NO_PARAMETERS}
 
 
+def _whole_arguments(item: JSON) -> str:
+    """The arguments as they are; servers that read them refuse a history where they are no JSON."""
+    written: str = item["arguments"] or "{}"
+    try:
+        loads(written)
+    except ValueError:
+        return dumps({"arguments": written}).decode()
+    return written
+
+
 _GRAMMARS = {"lark": "Lark grammar", "regex": "regular expression"}
 
 
@@ -178,7 +188,7 @@ def _is_texts(value: object) -> TypeGuard[list[str]]:
 
 def _shell_action(said: Any, written: str) -> tuple[JSON, bool]:
     found = _commanded(said, written, "commands", "command", "cmd")
-    kept = isinstance(said, dict) and found == said.get("commands")
+    kept = isinstance(said, dict) and found == said.get("commands") and not isinstance(found, str)
     if isinstance(found, str):
         found = [found]
     elif not kept and found:
@@ -279,7 +289,7 @@ FUNCTION = ToolKind(
     output="function_call_output",
     prefix="fc_",
     offer=_offer_function,
-    arguments=lambda item: item["arguments"] or "{}",
+    arguments=_whole_arguments,
     result=_own_result,
     opened={"arguments": ""},
 )

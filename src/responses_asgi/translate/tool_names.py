@@ -23,7 +23,7 @@ def flat_name(namespace: str | None, name: str, taken: Container[str] = ()) -> s
     with a part of their hash.
 
     >>> flat_name("mcp__files__", "read"), flat_name("crm", "find"), flat_name("crm", "find", {"crm__find"})
-    ('mcp__files__read', 'crm__find', 'crm__find_da72d5cd')
+    ('mcp__files__read', 'crm__find', 'crm__find_9dc566b2')
     """
     prefix = "" if not namespace else namespace if namespace.endswith(_JOINT) else namespace + _JOINT
     joined = prefix + name

@@ -49,7 +49,7 @@ def state_request(body: JSON, client: WireAPI, *, response_id: str | None = None
     made in the background (it has a `response_id`) and not to be kept.
 
     >>> state_request({"conversation": {"id": "conv_1"}}, "responses")
-    StateRequest(keep=True, previous=None, conversation='conv_1')
+    StateRequest(keep=True, previous=None, conversation='conv_1', response_id=None)
     """
     previous = body.get("previous_response_id") or None
     if previous is not None and not isinstance(previous, str):

@@ -291,9 +291,14 @@ async def test_an_answer_that_is_neither_a_socket_nor_an_error_is_a_502(
 
 @pytest.mark.parametrize(("status", "told"), [(499, 400), (520, 502)])
 async def test_a_refusal_with_a_status_of_its_own_is_told_as_a_common_one(status: int, told: int) -> None:
-    transport = httpx.MockTransport(lambda request: httpx.Response(status, content=b"why"))
-    upstream = Upstream.http("http://server", client=httpx.AsyncClient(transport=transport))
-    async with served(upstream.app) as url:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 {status} Odd\r\ncontent-length: 3\r\n\r\nwhy".encode())
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    async with server, before(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}") as url:
         response = await refusal_of(url)
     assert (response.status_code, response.body) == (told, b"why")
 

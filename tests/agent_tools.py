@@ -37,8 +37,8 @@ TOOLS: dict[str, AgentTool] = {
     "function": AgentTool(
         {"type": "function", "name": "f", "parameters": SCHEMA, "strict": False},
         "f",
-        '{"x": 1}',
-        {"type": "function_call", "name": "f", "arguments": '{"x": 1}'},
+        '{"x":1}',
+        {"type": "function_call", "name": "f", "arguments": '{"x":1}'},
         {"type": "function_call_output", "output": "42"},
         "42",
         native=True,

@@ -1,22 +1,29 @@
-"""A real redis-server on a free port of 127.0.0.1, stopped by its process id; nothing outlives it on disk."""
+"""A real redis-server on a free port of 127.0.0.1, stopped by its process id, and stores over it.
+
+Nothing outlives it on disk.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+import redis
+
+from responses_asgi.stores.redis import RedisStore
+from tests.store_rules import Subject
 
 BINARY = shutil.which("redis-server") or shutil.which("valkey-server")
 START_SECONDS = 20.0
-
-needs_redis = pytest.mark.skipif(BINARY is None, reason="redis-server is not installed")
 
 
 class RedisServer:
@@ -80,6 +87,65 @@ def redis_server(*options: str, persistent: bool = False) -> Iterator[RedisServe
             yield server
         finally:
             server.stop()
+
+
+@asynccontextmanager
+async def opened(url: str | None, **options: Any) -> AsyncIterator[RedisStore]:
+    """A store that is closed at the end."""
+    store = RedisStore(url, **options)
+    try:
+        yield store
+    finally:
+        await store.aclose()
+
+
+@asynccontextmanager
+async def subject_of(server: RedisServer, *, short: bool) -> AsyncIterator[Subject]:
+    """What the rules of every store are told of this one. `short`: they are to see records expire; the others
+    are not to, however slow the machine is."""
+    ttl = 2.0 if short else 100.0
+
+    def another() -> RedisStore:
+        return RedisStore(server.url, ttl=ttl, timeout=20)
+
+    store = another()
+    try:
+        yield Subject(
+            store=store, wait=asyncio.sleep, second=0.4, store_ttl=ttl, again=another, largest=20_000_000
+        )
+    finally:
+        await store.aclose()
+
+
+@asynccontextmanager
+async def losing_one_answer(port: int) -> AsyncIterator[int]:
+    """A relay to Redis that cuts the connection in place of the first answer after `lost` was written."""
+    lost = False
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal lost
+        up_reader, up_writer = await asyncio.open_connection("127.0.0.1", port)
+        while asked := await reader.read(1 << 16):
+            up_writer.write(asked)
+            answer = await up_reader.read(1 << 16)
+            if b"lost" in asked and not lost:
+                lost = True
+                break
+            writer.write(answer)
+        up_writer.close()
+        writer.close()
+
+    relay = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield relay.sockets[0].getsockname()[1]
+    finally:
+        relay.close()
+    assert lost
+
+
+def keys_of(plain: redis.Redis, pattern: str = "*") -> list[bytes]:
+    """The keys in this Redis."""
+    return sorted(set(plain.scan_iter(pattern)))
 
 
 def _started(folder: Path, *options: str, persistent: bool) -> RedisServer:

@@ -9,7 +9,6 @@ import ipaddress
 import logging
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,15 @@ from responses_asgi.errors import ConfigurationError, MissingExtraError, StoreEr
 from responses_asgi.stores.records import Record
 from responses_asgi.stores.redis import RedisStore
 from tests.loopback import until
-from tests.redis_server import RedisServer, free_port, redis_server
+from tests.redis_server import (
+    RedisServer,
+    free_port,
+    keys_of,
+    losing_one_answer,
+    opened,
+    redis_server,
+    subject_of,
+)
 from tests.store_rules import RecordRules, Subject, Time
 
 
@@ -46,19 +53,6 @@ async def store(server: RedisServer, plain: redis.Redis) -> AsyncIterator[RedisS
         yield store
 
 
-@asynccontextmanager
-async def opened(url: str | None, **options: Any) -> AsyncIterator[RedisStore]:
-    store = RedisStore(url, **options)
-    try:
-        yield store
-    finally:
-        await store.aclose()
-
-
-def keys_of(plain: redis.Redis, pattern: str = "*") -> list[bytes]:
-    return sorted(set(plain.scan_iter(pattern)))
-
-
 def thing(id: str = "resp_1", *, kind: str = "response", owner: str = "anna", **fields: Any) -> Record:
     return Record(kind=kind, owner=owner, id=id, **{"data": b"{}", **fields})
 
@@ -75,21 +69,16 @@ async def refusal(store: RedisStore) -> StoreError:
     return writing.value
 
 
+@pytest.fixture
+async def subject(
+    server: RedisServer, plain: redis.Redis, request: pytest.FixtureRequest
+) -> AsyncIterator[Subject]:
+    async with subject_of(server, short=request.function.__name__ in vars(Time)) as subject:
+        yield subject
+
+
 class TestRules(RecordRules):
-    @pytest.fixture
-    async def subject(
-        self, server: RedisServer, plain: redis.Redis, request: pytest.FixtureRequest
-    ) -> AsyncIterator[Subject]:
-        ttl = 2.0 if request.function.__name__ in vars(Time) else 100.0
-
-        def another() -> RedisStore:
-            return RedisStore(server.url, ttl=ttl, timeout=20)
-
-        store = another()
-        yield Subject(
-            store=store, wait=asyncio.sleep, second=0.4, store_ttl=ttl, again=another, largest=20_000_000
-        )
-        await store.aclose()
+    """The rules of every store."""
 
 
 class TestKeys:
@@ -268,32 +257,6 @@ class TestOneStep:
             found = await store.get("response", "anna", "lost")
         assert found is not None
         assert found.version == 1
-
-
-@asynccontextmanager
-async def losing_one_answer(port: int) -> AsyncIterator[int]:
-    """A relay to Redis that cuts the connection in place of the first answer after `lost` was written."""
-    lost = False
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal lost
-        up_reader, up_writer = await asyncio.open_connection("127.0.0.1", port)
-        while asked := await reader.read(1 << 16):
-            up_writer.write(asked)
-            answer = await up_reader.read(1 << 16)
-            if b"lost" in asked and not lost:
-                lost = True
-                break
-            writer.write(answer)
-        up_writer.close()
-        writer.close()
-
-    relay = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        yield relay.sockets[0].getsockname()[1]
-    finally:
-        relay.close()
-    assert lost
 
 
 class TestFailures:

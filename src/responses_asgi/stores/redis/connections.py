@@ -9,11 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from responses_asgi.errors import ConfigurationError, MissingExtraError, StoreError
+from responses_asgi.stores.redis.channels import Channels
+from responses_asgi.stores.redis.lanes import Lanes
 from responses_asgi.stores.redis.scripts import Script
 
 if TYPE_CHECKING:
@@ -52,8 +55,9 @@ class Connections:
         if timeout <= 0:
             raise ConfigurationError(f"timeout={timeout!r}: seconds, more than 0")
         self._timeout = timeout
-        self._given = _Opened(client) if client is not None else None
-        self._open: dict[asyncio.AbstractEventLoop, _Opened] = {}
+        self._lanes = max_connections
+        self._given = client
+        self._open: dict[asyncio.AbstractEventLoop, Lanes] = {}
         self._away = False
         self._told: dict[str, float] = {}
         self._place = "Redis"
@@ -63,11 +67,20 @@ class Connections:
 
     async def command(self, *parts: str | bytes) -> Any:
         """One command's answer, its strings as bytes. Raises StoreError."""
-        return await self._ask(lambda client: _execute(client, *parts))
+        async with self.asking():
+            return await self._opened().ask(*parts)
 
     async def run(self, script: Script, keys: Sequence[bytes], *values: str | bytes | int) -> Any:
         """A script's answer, its strings as bytes. Raises StoreError."""
-        return await self._ask(lambda client: _evaluate(client, script, keys, values))
+        from redis.exceptions import NoScriptError
+
+        async with self.asking():
+            opened = self._opened()
+            try:
+                return await opened.ask("EVALSHA", script.sha, len(keys), *keys, *values)
+            except NoScriptError:
+                # A server that is new, or was restarted. It remembers what it evaluates.
+                return await opened.ask("EVAL", script.text, len(keys), *keys, *values)
 
     async def aclose(self) -> None:
         """Close the connections of the running loop, after what was asked over them. A client that was given
@@ -75,30 +88,36 @@ class Connections:
         opened = self._open.pop(asyncio.get_running_loop(), None)
         if opened is not None:
             await opened.quiet.wait()
-            await opened.client.aclose()
+            if self._given is None:
+                await opened.client.aclose()
 
-    async def _ask(self, question: Callable[[Client], Awaitable[Any]]) -> Any:
+    @asynccontextmanager
+    async def asking(self) -> AsyncIterator[None]:
+        """A time in which Redis is to answer; whatever goes wrong becomes a StoreError."""
         from redis.exceptions import RedisClusterException, RedisError
 
         try:
             async with asyncio.timeout(self._timeout):
-                answer = await self._opened().asked(question)
+                yield
         except (RedisError, RedisClusterException, OSError) as error:
             raise self._failed(error) from error
         if self._away:
             self._away = False
             logger.warning("%s answers again", self._place)
-        return answer
 
-    def _opened(self) -> _Opened:
-        if self._given is not None:
-            return self._given
+    def channels(self) -> Channels | None:
+        """A connection of its own for channels; None where redis-py has none: for clusters, before 8."""
+        client = self._make() if self._given is None else self._given
+        return Channels(client, made_for_it=self._given is None) if hasattr(client, "pubsub") else None
+
+    def _opened(self) -> Lanes:
         loop = asyncio.get_running_loop()
         opened = self._open.get(loop)
         if opened is None:
             for ended in [other for other in self._open if other.is_closed()]:
                 del self._open[ended]
-            opened = self._open[loop] = _Opened(self._make())
+            client = self._make() if self._given is None else self._given
+            opened = self._open[loop] = Lanes(client, lanes=self._lanes, timeout=self._timeout)
         return opened
 
     def _failed(self, error: Exception) -> StoreError:
@@ -112,42 +131,6 @@ class Connections:
         level = logging.DEBUG if recent else logging.WARNING
         logger.log(level, "%s: %s (%s: %s)", self._place, sentence, type(error).__name__, error)
         return StoreError(sentence)
-
-
-class _Opened:
-    """A client, and whether anything is being asked over it."""
-
-    def __init__(self, client: Client) -> None:
-        self.client = client
-        self.quiet = asyncio.Event()
-        self.quiet.set()
-        self._asking = 0
-
-    async def asked(self, question: Callable[[Client], Awaitable[Any]]) -> Any:
-        self._asking += 1
-        self.quiet.clear()
-        try:
-            return await question(self.client)
-        finally:
-            self._asking -= 1
-            if not self._asking:
-                self.quiet.set()
-
-
-async def _execute(client: Client, *parts: Any) -> Any:
-    from redis.client import NEVER_DECODE
-
-    return await client.execute_command(*parts, **{NEVER_DECODE: True})
-
-
-async def _evaluate(client: Client, script: Script, keys: Sequence[bytes], values: Sequence[Any]) -> Any:
-    from redis.exceptions import NoScriptError
-
-    try:
-        return await _execute(client, "EVALSHA", script.sha, len(keys), *keys, *values)
-    except NoScriptError:
-        # A server that is new, or was restarted. It remembers what it evaluates.
-        return await _execute(client, "EVAL", script.text, len(keys), *keys, *values)
 
 
 def _need_redis() -> None:

@@ -10,19 +10,16 @@ from typing import TYPE_CHECKING, Any
 from responses_asgi.errors import ConfigurationError, VersionConflictError
 from responses_asgi.stores.records import Record
 from responses_asgi.stores.redis.connections import Connections
-from responses_asgi.stores.redis.keys import Space, digest, encoded
+from responses_asgi.stores.redis.events import RedisEventLog
+from responses_asgi.stores.redis.keys import Space, digest
+from responses_asgi.stores.redis.leases import RedisLeases
 from responses_asgi.stores.redis.scripts import DELETE, FIELDS, FIND, LIST, PUT, RENEW
+from responses_asgi.stores.redis.values import decoded, encoded, most, whole_ms
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
 
 __all__ = ["RedisStore"]
-
-MAX_TTL = 100 * 365 * 24 * 3600.0
-"""Seconds. Redis counts in milliseconds and its scripts in doubles: a longer ttl is this."""
-
-MAX_LIMIT = 1_000_000
-"""The most records of one answer: a larger number would not reach Redis as a whole number."""
 
 
 class RedisStore:
@@ -36,7 +33,8 @@ class RedisStore:
     - `prefix`: what every key begins with. Stores with different prefixes do not see each other.
     - `ttl`: seconds after which a record is forgotten whose own `ttl` is None, 30 days by default.
     - `timeout`: seconds that one call may take as a whole, 5 by default; then it is a StoreError.
-    - `max_connections`: how many per event loop, 64 by default; further calls wait for one.
+    - `max_connections`: how many per event loop, 4 by default, and one more for those who wait for events.
+      What is asked while all are busy goes with the next, together.
 
     Every method is one round trip. Nothing is opened before it is used; a Redis that went away and came back
     is used again without more ado. Raises ConfigurationError for settings that cannot work, and
@@ -54,7 +52,7 @@ class RedisStore:
         prefix: str = "responses_asgi",
         ttl: float = 30 * 24 * 3600.0,
         timeout: float = 5.0,
-        max_connections: int = 64,
+        max_connections: int = 4,
     ) -> None:
         if "{" in prefix or "}" in prefix:
             raise ConfigurationError(
@@ -67,6 +65,18 @@ class RedisStore:
         self._redis = Connections(
             url, client=client, cluster=cluster, timeout=timeout, max_connections=max_connections
         )
+        self._events = RedisEventLog(self._redis, prefix=self._prefix, ttl=ttl)
+        self._leases = RedisLeases(self._redis, prefix=self._prefix, ttl=ttl)
+
+    @property
+    def events(self) -> RedisEventLog:
+        """The event logs of background responses."""
+        return self._events
+
+    @property
+    def leases(self) -> RedisLeases:
+        """The leases of background work."""
+        return self._leases
 
     async def get(self, kind: str, owner: str, id: str, *, renew: bool = False) -> Record | None:
         """The record; None when there is none, or no longer. `renew`: its ttl begins anew."""
@@ -135,12 +145,12 @@ class RedisStore:
         listed = space.index if parent is None else space.parents + mark
         behind = "" if after is None else str(after)
         order = "1" if descending else ""
-        most = min(limit, MAX_LIMIT)
-        found = await self._redis.run(LIST, [listed], space.records, mark, behind, most, order)
+        found = await self._redis.run(LIST, [listed], space.records, mark, behind, most(limit), order)
         return [record for each in found if (record := _record(kind, owner, each)) is not None]
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop; what is asked later opens new ones."""
+        await self._events.aclose()
         await self._redis.aclose()
 
     def _space(self, kind: str, owner: str) -> Space:
@@ -152,7 +162,7 @@ class RedisStore:
         return (
             digest(record.parent),
             b" ".join(map(digest, record.names)),
-            max(1, round(min(seconds, MAX_TTL) * 1000)),
+            max(1, whole_ms(seconds)),
             encoded(record.id),
             bytes(record.data),
             encoded(record.parent),
@@ -169,15 +179,11 @@ def _record(kind: str, owner: str, found: Sequence[Any] | None) -> Record | None
     return Record(
         kind=kind,
         owner=owner,
-        id=_decoded(id),
+        id=decoded(id),
         data=data,
-        parent=_decoded(parent),
+        parent=decoded(parent),
         names=tuple(json.loads(names)),
         ttl=float(ttl) if ttl else None,
         version=int(version),
         position=int(position),
     )
-
-
-def _decoded(text: bytes) -> str:
-    return text.decode("utf-8", "surrogatepass")

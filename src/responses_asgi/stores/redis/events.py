@@ -1,0 +1,107 @@
+"""Event logs in Redis Streams."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from responses_asgi.errors import VersionConflictError
+from responses_asgi.stores.event_log import LoggedEvent, LogPage, following
+from responses_asgi.stores.redis.background_scripts import APPEND, EXPIRE, READ
+from responses_asgi.stores.redis.connections import Connections
+from responses_asgi.stores.redis.keys import log_keys
+from responses_asgi.stores.redis.tail import Tail
+from responses_asgi.stores.redis.values import most, whole_ms
+from responses_asgi.stores.waiters import cut
+
+__all__ = ["RedisEventLog"]
+
+MAX_NUMBER = 2**52
+"""Above the number of any event; scripts count in doubles."""
+
+NAMED, END = b"1-", b"2-0"
+"""How an event's entry is named before its number, and how the entry that ends a log is named."""
+
+PATIENCE = 5.0
+"""Seconds after which one who waits looks again, whatever was told or not."""
+
+POLL = 0.1
+"""The same where there are no channels: redis-py before 8 has none for clusters."""
+
+
+class RedisEventLog:
+    """The `EventLog` of a RedisStore. An append is one round trip. All who wait in an event loop share one
+    connection, on which Redis tells what was appended, and one reading of each log."""
+
+    def __init__(self, redis: Connections, *, prefix: bytes, ttl: float) -> None:
+        self._redis = redis
+        self._prefix = prefix
+        self._ttl = ttl
+        self._tails: dict[asyncio.AbstractEventLoop, Tail] = {}
+
+    async def append(
+        self, id: str, epoch: int, events: Sequence[LoggedEvent] = (), *, ended: bool = False
+    ) -> int:
+        """Write the events, all or none, behind what is there; the number of the last one there then."""
+        following(events, -1)
+        keys = log_keys(self._prefix, id)
+        values: list[bytes | int] = [value for event in events for value in event]
+        told = (epoch, "1" if ended else "", whole_ms(self._ttl), keys[1])
+        last: int | None = await self._redis.run(APPEND, keys, *told, *values)
+        if last is None:
+            raise VersionConflictError("This log is written by another, or has ended.")
+        return last
+
+    async def read(self, id: str, *, after: int = -1, limit: int = 1000, wait: float = 0.0) -> LogPage | None:
+        """At most `limit` events with a number above `after`; None when there is no such log."""
+        keys, limit = log_keys(self._prefix, id), max(1, most(limit))
+        after = max(-1, min(after, MAX_NUMBER))
+        if wait <= 0:
+            return await self._page(keys, after, limit)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + wait
+        while True:
+            tail = self._tail(loop)
+            with tail.waiters.waiting(keys[1].decode(), after) as waiter:
+                if not await tail.nothing_behind(keys, after):
+                    page = await tail.page(keys, after, limit)
+                    if page is None or page.events or page.ended:
+                        return page
+                seconds = deadline - loop.time()
+                if seconds <= 0:
+                    return LogPage([], False)
+                told = await waiter.wait(min(seconds, PATIENCE if tail.hears else POLL))
+                if told is not None:
+                    return cut(told, limit)
+                tail.doubt(keys)
+
+    async def expire(self, id: str, *, seconds: float) -> None:
+        """Forget the log after this many seconds."""
+        await self._redis.run(EXPIRE, log_keys(self._prefix, id), whole_ms(seconds))
+
+    async def aclose(self) -> None:
+        """Close the connection of those who wait in the running loop."""
+        tail = self._tails.pop(asyncio.get_running_loop(), None)
+        if tail is not None:
+            await tail.aclose()
+
+    def _tail(self, loop: asyncio.AbstractEventLoop) -> Tail:
+        tail = self._tails.get(loop)
+        if tail is None or tail.over:
+            for ended in [other for other in self._tails if other.is_closed()]:
+                del self._tails[ended]
+            tail = self._tails[loop] = Tail(self._redis, self._page)
+        return tail
+
+    async def _page(self, keys: tuple[bytes, bytes], after: int, limit: int) -> LogPage | None:
+        """One entry more is asked for than events are wanted: it may be the end."""
+        behind = f"1-{after}" if after >= 0 else "0-0"
+        found = await self._redis.run(READ, keys, behind, limit + 1)
+        if found is None:
+            return None
+        names, data = found[::2], found[1::2]
+        ended = bool(names) and names[-1] == END
+        if ended:
+            names.pop()
+        events = [LoggedEvent(int(name[len(NAMED) :]), each) for name, each in zip(names, data, strict=False)]
+        return cut(LogPage(events, ended), limit)

@@ -1,0 +1,283 @@
+"""Event logs and leases in Redis against real servers: what they promise beyond the rules of every store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from redis.asyncio import Redis
+
+from responses_asgi.errors import StoreError
+from responses_asgi.stores.background import BackgroundStore
+from responses_asgi.stores.event_log import LogPage
+from responses_asgi.stores.redis import RedisStore, tail
+from tests.background_rules import EventLogRules, LeaseRules, events, follow
+from tests.loopback import until
+from tests.redis_server import (
+    RedisServer,
+    free_port,
+    keys_of,
+    losing_one_answer,
+    opened,
+    redis_server,
+    subject_of,
+)
+from tests.store_rules import Subject
+
+TTL_RULE = EventLogRules.test_the_store_has_a_ttl_for_logs_that_are_not_written_any_more.__name__
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RedisServer]:
+    with redis_server() as server:
+        yield server
+
+
+@pytest.fixture
+def plain(server: RedisServer) -> Iterator[redis.Redis]:
+    """An ordinary client, to look at what lies in an emptied Redis."""
+    with redis.Redis.from_url(server.url) as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture
+async def store(server: RedisServer, plain: redis.Redis) -> AsyncIterator[RedisStore]:
+    async with opened(server.url) as store:
+        yield store
+
+
+@pytest.fixture
+async def subject(
+    server: RedisServer, plain: redis.Redis, request: pytest.FixtureRequest
+) -> AsyncIterator[Subject]:
+    async with subject_of(server, short=request.function.__name__ == TTL_RULE) as subject:
+        yield subject
+
+
+class TestEventLogRules(EventLogRules):
+    """The rules of every store."""
+
+
+class TestLeaseRules(LeaseRules):
+    """The rules of every store."""
+
+
+def test_the_store_is_one_for_background_work() -> None:
+    assert isinstance(RedisStore("redis://localhost"), BackgroundStore)
+
+
+class TestLogs:
+    async def test_the_sequence_number_names_the_entry_of_a_stream(
+        self, store: RedisStore, plain: redis.Redis
+    ) -> None:
+        await store.events.append("resp_1", 1, events(0, 1, 7), ended=True)
+        (stream,) = (key for key in keys_of(plain) if plain.type(key) == b"stream")
+        assert [name for name, _ in plain.xrange(stream)] == [b"1-0", b"1-1", b"1-7", b"2-0"]
+        with pytest.raises(redis.ResponseError, match="equal or smaller"):
+            plain.xadd(stream, {"d": "late"}, id="1-8")
+
+    async def test_a_log_expires_as_a_whole(self, store: RedisStore, plain: redis.Redis) -> None:
+        await store.events.append("resp_1", 1, events(0))
+        assert [plain.ttl(key) > 29 * 24 * 3600 for key in keys_of(plain)] == [True, True]
+        await store.events.expire("resp_1", seconds=100)
+        assert [plain.ttl(key) <= 100 for key in keys_of(plain)] == [True, True]
+
+    async def test_all_who_wait_in_a_loop_share_one_connection(
+        self, server: RedisServer, store: RedisStore, plain: redis.Redis
+    ) -> None:
+        async with opened(server.url, max_connections=2) as reading:
+            for number in range(40):
+                await store.events.append(f"resp_{number}", 1)
+            before = len(plain.client_list())
+            readers = [asyncio.create_task(follow(reading.events, f"resp_{n % 40}")) for n in range(200)]
+            await until(lambda: len(plain.pubsub_channels()) == 40)
+            assert len(plain.client_list()) <= before + 3
+            for number in range(40):
+                await store.events.append(f"resp_{number}", 1, events(0), ended=True)
+            assert await asyncio.gather(*readers) == [[0]] * 200
+
+    async def test_readers_of_one_log_read_it_together(
+        self, server: RedisServer, store: RedisStore, plain: redis.Redis
+    ) -> None:
+        def reads() -> int:
+            calls: int = plain.info("commandstats").get("cmdstat_xrange", {}).get("calls", 0)
+            return calls
+
+        async with opened(server.url) as reading:
+            await store.events.append("resp_1", 1, events(0))
+            plain.config_resetstat()
+            readers = [asyncio.create_task(follow(reading.events, "resp_1")) for _ in range(100)]
+            await until(plain.pubsub_channels)
+            await asyncio.sleep(0.05)
+            for number in range(1, 6):
+                await store.events.append("resp_1", 1, events(number), ended=number == 5)
+            assert await asyncio.gather(*readers) == [[0, 1, 2, 3, 4, 5]] * 100
+        assert reads() < 50
+
+    async def test_channels_are_left_when_nobody_waits(
+        self, store: RedisStore, plain: redis.Redis, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(tail, "SWEEP_SECONDS", 0.05)
+        monkeypatch.setattr(tail, "KEPT_SECONDS", 0.0)
+        for id in ("resp_1", "resp_2"):
+            await store.events.append(id, 1)
+        waiting = asyncio.create_task(store.events.read("resp_1", wait=30))
+        assert await store.events.read("resp_2", wait=0.05) == LogPage([], False)
+        await until(lambda: len(plain.pubsub_channels()) == 1)
+        await store.events.append("resp_1", 1, events(0), ended=True)
+        assert await waiting == LogPage(events(0), True)
+        await until(lambda: plain.pubsub_channels() == [])
+        assert await store.events.read("resp_2", wait=0.05) == LogPage([], False)
+
+    async def test_without_channels_the_log_is_looked_at(
+        self, server: RedisServer, store: RedisStore
+    ) -> None:
+        class Silent(Redis):
+            @property
+            def pubsub(self) -> None:  # type: ignore[override]  # as a cluster's client of redis-py 7
+                raise AttributeError
+
+        client = Silent.from_url(server.url)
+        async with opened(None, client=client) as reading:
+            await store.events.append("resp_1", 1)
+            reader = asyncio.create_task(follow(reading.events, "resp_1"))
+            for number in range(5):
+                await asyncio.sleep(0.02)
+                await store.events.append("resp_1", 1, events(number), ended=number == 4)
+            assert await reader == [0, 1, 2, 3, 4]
+        await client.aclose()
+
+    @pytest.mark.parametrize("decode", [False, True])
+    async def test_a_client_of_the_users_own(
+        self, server: RedisServer, store: RedisStore, decode: bool
+    ) -> None:
+        client = Redis.from_url(server.url, decode_responses=decode)
+        async with opened(None, client=client) as reading:
+            await reading.events.append("resp_1", 1)
+            reader = asyncio.create_task(follow(reading.events, "resp_1"))
+            await asyncio.sleep(0.05)
+            await store.events.append("resp_1", 1, events(0), ended=True)
+            assert await asyncio.wait_for(reader, 4) == [0]
+        await client.aclose()
+
+    async def test_who_waits_while_the_store_is_closed_goes_on(
+        self, server: RedisServer, store: RedisStore, plain: redis.Redis
+    ) -> None:
+        async with opened(server.url) as reading:
+            await store.events.append("resp_1", 1)
+            reader = asyncio.create_task(follow(reading.events, "resp_1"))
+            await until(plain.pubsub_channels)
+            await reading.aclose()
+            await store.events.append("resp_1", 1, events(0), ended=True)
+            assert await asyncio.wait_for(reader, 10) == [0]
+
+
+class TestFailures:
+    async def test_restarted_while_somebody_waits(self) -> None:
+        with redis_server(persistent=True) as server:
+            async with opened(server.url) as store, opened(server.url) as reading:
+                await store.events.append("resp_1", 1, events(0))
+                waiting = asyncio.create_task(reading.events.read("resp_1", after=0, wait=60))
+                await asyncio.sleep(0.1)
+                await asyncio.to_thread(server.stop)
+                with pytest.raises(StoreError, match="cannot be reached"):
+                    await asyncio.wait_for(waiting, 20)
+                with pytest.raises(StoreError, match="cannot be reached"):
+                    await reading.events.read("resp_1", after=0, wait=60)
+                await asyncio.to_thread(server.start)
+                reader = asyncio.create_task(follow(reading.events, "resp_1"))
+                for number in range(5):
+                    await store.events.append("resp_1", 1, events(number), ended=number == 4)
+                    await asyncio.sleep(0.01)
+                assert await asyncio.wait_for(reader, 20) == [0, 1, 2, 3, 4]
+
+    async def test_a_lost_connection_is_made_anew(self, store: RedisStore, plain: redis.Redis) -> None:
+        await store.events.append("resp_1", 1)
+        reader = asyncio.create_task(follow(store.events, "resp_1"))
+        for number in range(20):
+            await until(plain.pubsub_channels)
+            if number % 3 == 0:
+                plain.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+            await store.events.append("resp_1", 1, events(number), ended=number == 19)
+        assert await asyncio.wait_for(reader, 20) == [*range(20)]
+
+    async def test_without_the_right_to_channels(self) -> None:
+        rules = "on >pepper ~* resetchannels +@all"
+        with redis_server("--user", "clerk", *rules.split()) as server:
+            async with opened(f"redis://clerk:pepper@127.0.0.1:{server.port}") as store:
+                for _ in range(2):
+                    with pytest.raises(StoreError):
+                        await store.events.append("resp_1", 1, events(0))
+                assert await store.events.read("resp_1") is None
+                async with opened(server.url) as allowed:
+                    await allowed.events.append("resp_1", 1)
+                for _ in range(2):
+                    with pytest.raises(StoreError, match="refuses the credentials"):
+                        await store.events.read("resp_1", wait=30)
+
+    async def test_the_rights_that_are_enough(self) -> None:
+        rules = (
+            "on >pepper ~shop:* resetchannels &shop:* +@read +@write +@scripting +@connection +@pubsub +time"
+        )
+        with redis_server("--user", "clerk", *rules.split()) as server:
+            async with opened(f"redis://clerk:pepper@127.0.0.1:{server.port}", prefix="shop") as store:
+                assert await store.leases.claim("response", "1", seconds=10)
+                await store.events.append("resp_1", 1)
+                reader = asyncio.create_task(follow(store.events, "resp_1"))
+                await store.events.append("resp_1", 1, events(0), ended=True)
+                assert await reader == [0]
+
+
+class TestLeases:
+    async def test_epochs_grow_even_when_redis_has_forgotten_all(
+        self, store: RedisStore, plain: redis.Redis
+    ) -> None:
+        first = await store.leases.claim("response", "1", seconds=50)
+        plain.flushall()
+        await asyncio.sleep(0.005)
+        second = await store.leases.claim("response", "1", seconds=50)
+        assert first is not None
+        assert second is not None
+        assert second > first
+
+    async def test_a_claim_that_is_sent_again_after_a_lost_answer_holds(self, server: RedisServer) -> None:
+        async with losing_one_answer(server.port) as port, opened(f"redis://127.0.0.1:{port}") as store:
+            await store.leases.claim("response", "warm", seconds=50)
+            epoch = await store.leases.claim("response", "lost", seconds=50)
+            assert epoch is not None
+            assert await store.leases.renew("response", "lost", epoch, seconds=50)
+            assert await store.leases.claim("response", "lost", seconds=50) is None
+
+    async def test_what_nobody_cares_for_is_forgotten(self, server: RedisServer, plain: redis.Redis) -> None:
+        async with opened(server.url, ttl=0.05) as store:
+            for number in range(5):
+                await store.leases.claim("response", str(number), seconds=0)
+            assert len(await store.leases.expired("response")) == 5
+            await asyncio.sleep(0.2)
+            epoch = await store.leases.claim("response", "new", seconds=50)
+            assert await store.leases.count("response") == 1
+            assert await store.leases.release("response", "new", epoch or 0)
+        assert len(keys_of(plain)) == 1, "the counter"
+
+
+async def test_a_cluster(tmp_path: Path) -> None:
+    with redis_server("--cluster-enabled", "yes", "--cluster-port", str(free_port())) as server:
+        with redis.Redis.from_url(server.url) as client:
+            client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+            await until(lambda: client.cluster("info")["cluster_state"] == "ok", 20)
+        async with opened(f"redis://127.0.0.1:{server.port}", cluster=True) as store:
+            epoch = await store.leases.claim("response", "1", seconds=50) or 0
+            ids = [f"resp_{number}" for number in range(20)]
+            await asyncio.gather(*(store.events.append(id, epoch) for id in ids))
+            readers = [asyncio.create_task(follow(store.events, id)) for id in ids]
+            for number in range(3):
+                batch = events(number)
+                await asyncio.gather(
+                    *(store.events.append(id, epoch, batch, ended=number == 2) for id in ids)
+                )
+            assert await asyncio.gather(*readers) == [[0, 1, 2]] * 20
+            assert await store.leases.release("response", "1", epoch)

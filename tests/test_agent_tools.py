@@ -348,6 +348,7 @@ def test_allowed_tools_of_all_kinds() -> None:
         ("shell", '{"commands":"ls"}', {"commands": ["ls"]}),
         ("shell", '{"script":"ls"}', {"commands": ["ls"]}),
         ("shell", '{"a":"ls","b":1}', {"commands": ['{"a":"ls","b":1}']}),
+        ("shell", '{"command":[""]}', {"commands": ["''"]}),
         ("shell", "{}", {"commands": []}),
         ("shell", "", {"commands": []}),
         ("shell", '{"commands":[1]}', {"commands": ['{"commands":[1]}']}),
@@ -431,6 +432,19 @@ def test_calls_that_are_cut_off(tool: AgentTool, streamed: bool, end: str | None
     # The history has it as a call without a result.
     chat, _ = sent(**body, input=[USER, item, {"role": "user", "content": "Again"}])
     assert [message["role"] for message in chat["messages"]] == ["user", "assistant", "tool", "user"]
+
+
+def test_a_call_that_is_cut_before_its_arguments_is_begun_and_no_more() -> None:
+    body: JSON = {"tools": [{"type": "shell"}]}
+    result = answer([calls(call(0, "call_a", "shell")), delta(finish="length")], body)
+    [item] = result.response["output"]
+    assert (item["action"]["commands"], item["status"], list(result.losses)) == ([], "incomplete", [])
+
+
+def test_an_empty_command_is_one() -> None:
+    result = called("shell", '{"commands":["","ls"]}', {"tools": [{"type": "shell"}]})
+    assert result.response["output"][0]["action"]["commands"] == ["", "ls"]
+    assert result.types.count("shell_call_command.delta") == 1
 
 
 def test_parallel_calls_of_all_kinds() -> None:

@@ -8,8 +8,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from responses_asgi.loss import Losses
 from responses_asgi.translate.input_reader import InputReader
 from responses_asgi.translate.open_items import HALVES, whole_characters
@@ -17,7 +15,7 @@ from responses_asgi.translate.response_writer import ResponseWriter
 from responses_asgi.translate.tool_kinds import CUSTOM, FUNCTION, ToolKind, read_arguments
 from responses_asgi.types.json import JSON, dumps
 
-__all__ = ["ActionCall", "CallItem", "TextCall", "open_call"]
+__all__ = ["CallItem", "TextCall", "open_call"]
 
 # Call item -> family of the events that tell its text.
 TEXT_EVENTS = {
@@ -46,13 +44,13 @@ def open_call(
         item["namespace"] = namespace
     item |= kind.opened
     if kind.action is not None:
-        return ActionCall(writer, losses, kind, item)
+        return CallItem(writer, losses, kind, item)
     reader = InputReader() if kind is CUSTOM and wrapped else None
     return TextCall(writer, losses, kind, item, reader)
 
 
 class CallItem:
-    """An open call, known by its output `index`."""
+    """An open call, known by its output `index`; told when it is whole, as an action of the client."""
 
     def __init__(self, writer: ResponseWriter, losses: Losses, kind: ToolKind, item: JSON) -> None:
         self._writer = writer
@@ -84,7 +82,25 @@ class CallItem:
 
     def _fields(self, status: str) -> JSON:
         """Say what is left to say; what the item holds in the end."""
-        raise NotImplementedError
+        path = f"output.{self._kind.call}"
+        if status != "completed" or self._kind.action is None:
+            if self._written:
+                self._losses.report(path, "dropped", "a call that was cut")
+            return {}
+        fields, kept = self._kind.action(read_arguments(self.written), self.written)
+        if not kept:
+            self._losses.report(path, "emulated", "made of arguments in another form than was asked for")
+        for index, command in enumerate(fields.get("action", {}).get("commands", ())):
+            self._tell_command(index, command)
+        return fields
+
+    def _tell_command(self, index: int, command: str) -> None:
+        family = "response.shell_call_command"
+        place = {"output_index": self.index, "command_index": index}
+        self._writer.say(f"{family}.added", {**place, "command": ""})
+        if command:
+            self._writer.say(f"{family}.delta", {**place, "delta": command})
+        self._writer.say(f"{family}.done", {**place, "command": command})
 
 
 class TextCall(CallItem):
@@ -140,33 +156,3 @@ class TextCall(CallItem):
         name = {"name": self._item["name"]} if self._kind is FUNCTION else {}
         self._writer.say(f"{self._events}.done", {**self._place, **said, **name})
         return said
-
-
-class ActionCall(CallItem):
-    """A call that is an action of the client: a command, a patch, a search."""
-
-    def _fields(self, status: str) -> JSON:
-        kind = self._kind
-        path = f"output.{kind.call}"
-        if status != "completed" or kind.action is None:
-            if self._written:
-                self._losses.report(path, "dropped", "a call that was cut")
-            return {}
-        fields, kept = kind.action(read_arguments(self.written), self.written)
-        if not kept:
-            self._losses.report(path, "emulated", "made of arguments in another form than was asked for")
-        for index, command in enumerate(_commands(fields)):
-            self._tell_command(index, command)
-        return fields
-
-    def _tell_command(self, index: int, command: str) -> None:
-        family = "response.shell_call_command"
-        place = {"output_index": self.index, "command_index": index}
-        self._writer.say(f"{family}.added", {**place, "command": ""})
-        if command:
-            self._writer.say(f"{family}.delta", {**place, "delta": command})
-        self._writer.say(f"{family}.done", {**place, "command": command})
-
-
-def _commands(fields: JSON) -> Iterator[str]:
-    yield from fields.get("action", {}).get("commands", ())

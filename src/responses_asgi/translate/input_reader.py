@@ -135,8 +135,6 @@ class InputReader:
             return written
         if isinstance(found, str):
             return found
-        if not isinstance(found, dict):
-            return written
         if INPUT in found:
             self.left_out = len(found) > 1
             return _as_text(found[INPUT])

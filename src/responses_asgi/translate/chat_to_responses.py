@@ -12,6 +12,7 @@ from responses_asgi.translate.response_writer import NewId
 from responses_asgi.translate.to_chat_stream import CALLS, ChatStream
 from responses_asgi.translate.to_responses_request import to_responses_request
 from responses_asgi.translate.translator import History
+from responses_asgi.translate.usage import summed
 from responses_asgi.types.events import Event
 from responses_asgi.types.json import JSON
 
@@ -148,7 +149,7 @@ class ChatToResponses:
                 self.losses.report(path, "dropped", "a Chat answer cannot hold it")
 
     def _usage(self) -> JSON | None:
-        return _sum([stream.usage for stream in self._streams])
+        return summed([stream.usage for stream in self._streams])
 
     def snapshot(self) -> JSON:
         """The whole `chat.completion`, or the error body if there was a failure."""
@@ -169,20 +170,3 @@ class ChatToResponses:
 
 def _is_encrypted(item: JSON) -> bool:
     return item.get("type") == "reasoning" and bool(item.get("encrypted_content"))
-
-
-def _sum(usages: Sequence[JSON | None]) -> JSON | None:
-    """The usage of several answers to one request, figure by figure; None when none is known."""
-    known = [usage for usage in usages if usage is not None]
-    if len(known) < 2:
-        return known[0] if known else None
-    total: JSON = {}
-    for usage in known:
-        for name, value in usage.items():
-            if isinstance(value, dict):
-                total[name] = _sum([total.get(name) or {}, value])
-            elif isinstance(value, int | float) and not isinstance(value, bool):
-                total[name] = total.get(name, 0) + value
-            else:
-                total[name] = value
-    return total

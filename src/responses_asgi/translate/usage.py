@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from responses_asgi.types.json import JSON
 
-__all__ = ["chat_usage", "responses_usage"]
+__all__ = ["chat_usage", "responses_usage", "summed"]
 
 # (Chat name, Responses name) of the figures and of the objects that break them down.
 FIGURES = (
@@ -71,6 +73,27 @@ def chat_usage(usage: object) -> JSON | None:
     3
     """
     return _said_in(_CHAT_NAMES, usage)
+
+
+def summed(usages: Sequence[JSON | None]) -> JSON | None:
+    """The usage of several answers, figure by figure; None when none is known.
+
+    >>> summed([{"input_tokens": 1}, None, {"input_tokens": 2}])
+    {'input_tokens': 3}
+    """
+    known = [usage for usage in usages if usage is not None]
+    if len(known) < 2:
+        return known[0] if known else None
+    total: JSON = {}
+    for usage in known:
+        for name, value in usage.items():
+            if isinstance(value, dict):
+                total[name] = summed([total.get(name) or {}, value])
+            elif isinstance(value, int | float) and not isinstance(value, bool):
+                total[name] = total.get(name, 0) + value
+            else:
+                total[name] = value
+    return total
 
 
 def _said_in(names: dict[str, str], usage: object) -> JSON | None:

@@ -299,8 +299,8 @@ async def test_document_that_calls_itself_an_event_stream(stream: bool, indent: 
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b'{"error":{"message":"overloaded"}}', "overloaded"),
-        (b'\n{"error":\n\n{"message":"overloaded"}}\n\n', "overloaded"),
+        (b'{"error":{"message":"out of order"}}', "out of order"),
+        (b'\n{"error":\n\n{"message":"out of order"}}\n\n', "out of order"),
         (b"<html>\n\n</html>", "text/event-stream that is not JSON"),
         (b"upstream overloaded", "text/event-stream that is not JSON"),
         (b": ping\n\n", "cut off"),

@@ -146,7 +146,7 @@ WORDINGS: tuple[Wording, ...] = (
         RATE, r"exceeded your current quota.{0,600}\bretry in\b", "https://ai.google.dev/gemini-api/docs"
     ),
     Wording(QUOTA, r"exceeded your current quota", "https://platform.openai.com/docs/guides/error-codes"),
-    Wording(QUOTA, r"insufficient[ _](account )?(balance|credits?|funds|quota)", "Aider-AI/aider#4851"),
+    Wording(QUOTA, r"insufficient(_| )(account )?(balance|credits?|funds|quota)", "Aider-AI/aider#4851"),
     Wording(QUOTA, r"credit balance is too low", "https://docs.anthropic.com/en/api/errors"),
     Wording(QUOTA, r"requires more credits", "can1357/oh-my-pi#9569"),
     Wording(QUOTA, r"used all available credits", "continuedev/continue#10373"),

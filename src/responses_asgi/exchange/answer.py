@@ -10,13 +10,14 @@ from responses_asgi.exchange.options import Options
 from responses_asgi.exchange.outlets import Outlet
 from responses_asgi.loss import LOSS_HEADER, header_value
 from responses_asgi.sinks import Header, LastingSink
+from responses_asgi.translate.rounds import Staged
 from responses_asgi.translate.translator import Translator
 from responses_asgi.types.events import DONE, Event, StreamEvent
 from responses_asgi.types.json import JSON, dumps, loads
 from responses_asgi.upstreams.context import ExchangeContext
 from responses_asgi.upstreams.upstream import OnEvent
 
-__all__ = ["Answer"]
+__all__ = ["Answer", "loss_headers"]
 
 _EXPOSE = b"access-control-expose-headers"
 
@@ -58,6 +59,7 @@ class Answer:
         self._hold = hold
         self._begun = False
         self._open = set(range(translator.calls))
+        self._staged = translator if isinstance(translator, Staged) else None
         self._told_losses = options.loss_header
         self._upstream_headers: Sequence[Header] = ()
         self._sink = outlet.sink(translator, options, add_done=add_done)
@@ -70,6 +72,11 @@ class Answer:
     def started(self) -> bool:
         """Whether an answer that is not closed has told the client anything."""
         return self._sink.started
+
+    @property
+    def paused(self) -> bool:
+        """Whether the upstream's part of it is over, and tools of the service are to be run."""
+        return not self.closed and self._staged is not None and bool(self._staged.pending)
 
     @property
     def failed(self) -> bool:
@@ -106,7 +113,11 @@ class Answer:
         if last:
             self._open.discard(call)
         if last and not (self._open and translator.complete(call)):
-            await self._end(events + translator.finish(marker=marker))
+            events += translator.finish(marker=marker)
+            if self.paused:
+                await self.tell(events)
+            else:
+                await self._end(events)
         elif events:
             await self._tell(events)
 
@@ -124,6 +135,20 @@ class Answer:
             self._headers(headers)
         opening = [] if self._begun else self._start()
         await self._end(opening + self.translator.fail(error), error)
+
+    async def tell(self, events: Sequence[Event]) -> None:
+        """Tell events that no upstream call has made."""
+        if events and not self.closed:
+            await self._tell(list(events))
+
+    async def conclude(self, events: Sequence[Event]) -> None:
+        """Tell the last events, which no upstream call has made."""
+        if not self.closed:
+            await self._end(list(events))
+
+    def resume(self) -> None:
+        """The upstream is called again."""
+        self._open = set(range(self.translator.calls))
 
     def abandon(self, error: APIError) -> None:
         """Nobody is there to be told: end the translation, for the hooks."""
@@ -151,7 +176,7 @@ class Answer:
 
     def _headers(self, headers: Sequence[Header]) -> None:
         self._upstream_headers = headers
-        losses = _loss_headers(self.translator) if self._told_losses else []
+        losses = loss_headers(self.translator) if self._told_losses else []
         self._sink.headers = _exposing(headers) + losses if losses else list(headers)
 
     async def _end(self, events: list[Event], error: APIError | None = None) -> None:
@@ -220,7 +245,8 @@ def _may_differ(failure: APIError) -> bool:
     return failure.status >= 500 or failure.status in _HELD_STATUSES
 
 
-def _loss_headers(translator: Translator) -> list[Header]:
+def loss_headers(translator: Translator) -> list[Header]:
+    """What the client is told of losses."""
     if not translator.losses:
         return []
     return [(LOSS_HEADER.encode(), header_value(translator.losses).encode("ascii"))]

@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from responses_asgi.errors import APIError
 from responses_asgi.loss import Losses
@@ -22,7 +22,7 @@ from responses_asgi.translate.usage import summed
 from responses_asgi.types.events import TERMINAL_EVENTS, Event, StreamEvent
 from responses_asgi.types.json import JSON, dumps
 
-__all__ = ["HostedCall", "HostedName", "HostedResult", "Rounds"]
+__all__ = ["HostedCall", "HostedName", "HostedResult", "Rounds", "Staged"]
 
 _ARGUMENTS = "response.function_call_arguments."
 _SAID = frozenset({"message", "reasoning"})
@@ -54,15 +54,36 @@ class HostedResult(NamedTuple):
     failed: bool = False
 
 
+@runtime_checkable
+class Staged(Translator, Protocol):
+    """A Translator whose answer may take several upstream calls, with calls of hosted tools between them.
+
+    After `finish`, `pending` holds the calls to run. `settle` tells what came of each; then, if it `goes_on`,
+    `next_round` makes `request` the body of the next upstream call, otherwise `end` gives the last events.
+    """
+
+    pending: list[HostedCall]
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the upstream is to be asked again, once all pending calls are settled."""
+
+    def settle(self, call: HostedCall, result: HostedResult) -> list[Event]:
+        """Tell what came of a pending call, to the client now and to the upstream in the next round."""
+
+    def next_round(self) -> None:
+        """Begin the next upstream call with what was said and answered."""
+
+    def end(self) -> list[Event]:
+        """Close what never got a result, and say the end."""
+
+
 class Rounds:
     """The Translator of a Responses client whose service runs tools.
 
     `make()` gives the Translator of one upstream call, `names` the hosted tools by the names under which the
     upstream is offered them. `listed` are items that are told before all others (`mcp_list_tools`, and the
-    calls that were waiting for an approval).
-
-    After `finish`, `pending` holds the calls to run. `settle` tells what came of each; then `request` is the
-    body of the next upstream call, if `goes_on`, and otherwise `end` gives the terminal event.
+    calls that were waiting for an approval). See `Staged` for what it has beside the Translator.
     """
 
     def __init__(

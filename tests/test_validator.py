@@ -298,6 +298,39 @@ def test_an_mcp_call_lives_by_its_own_order() -> None:
     )
 
 
+def acts() -> Events:
+    """Calls that are actions of the client: two commands, a patch whose diff is streamed, a search."""
+    command, diff = "response.shell_call_command", "response.apply_patch_call_operation_diff"
+    action = {"commands": [], "timeout_ms": None, "max_output_length": None}
+    shell = {"id": "sh_1", "type": "shell_call", "call_id": "a", "action": action, "status": "in_progress"}
+    patch = {"id": "apc_1", "type": "apply_patch_call", "call_id": "b", "operation": {"diff": ""}}
+    search = {"id": "tsc_1", "type": "tool_search_call", "call_id": "c", "arguments": {}}
+    place = {"item_id": "apc_1", "output_index": 1}
+    said = {**shell, "action": {**action, "commands": ["ls", ""]}, "status": "completed"}
+    return stream(
+        [
+            {"type": ADDED, "output_index": 0, "item": shell},
+            {"type": f"{command}.added", "output_index": 0, "command_index": 0, "command": ""},
+            {"type": f"{command}.delta", "output_index": 0, "command_index": 0, "delta": "l"},
+            {"type": f"{command}.delta", "output_index": 0, "command_index": 0, "delta": "s"},
+            {"type": f"{command}.done", "output_index": 0, "command_index": 0, "command": "ls"},
+            {"type": f"{command}.added", "output_index": 0, "command_index": 1, "command": ""},
+            {"type": f"{command}.done", "output_index": 0, "command_index": 1, "command": ""},
+            {"type": DONE, "output_index": 0, "item": said},
+            {"type": ADDED, "output_index": 1, "item": patch},
+            {"type": f"{diff}.delta", **place, "delta": "+a"},
+            {"type": f"{diff}.done", **place, "diff": "+a"},
+            {"type": DONE, "output_index": 1, "item": {**patch, "operation": {"diff": "+a"}}},
+            {"type": ADDED, "output_index": 2, "item": search},
+            {"type": DONE, "output_index": 2, "item": {**search, "arguments": {"q": 1}}},
+        ]
+    )
+
+
+def test_actions_live_by_their_own_orders() -> None:
+    assert_valid_stream(acts())
+
+
 def test_the_message_names_rule_event_and_what_was_expected() -> None:
     events = good()
     events[7]["sequence_number"] = 9
@@ -415,6 +448,7 @@ ADDED, DONE = "response.output_item.added", "response.output_item.done"
 DELTA, TEXT_DONE = "response.output_text.delta", "response.output_text.done"
 PART_ADDED, PART_DONE = "response.content_part.added", "response.content_part.done"
 ARGUMENTS = "response.function_call_arguments"
+COMMAND = "response.shell_call_command"
 COMPLETED = "response.completed"
 
 CASES: list[tuple[str, Callable[[], Events], Change]] = [
@@ -554,6 +588,18 @@ CASES: list[tuple[str, Callable[[], Events], Change]] = [
     ("arguments", good, put(f"{ARGUMENTS}.done", 1, arguments='{"a":2}')),
     ("arguments", good, put(f"{ARGUMENTS}.done", arguments="[]")),
     ("arguments", good, put("response.custom_tool_call_input.done", input="{}")),
+    ("item-order", acts, drop(f"{COMMAND}.added")),
+    ("item-order", acts, drop(f"{COMMAND}.done")),
+    ("part-index", acts, put(f"{COMMAND}.added", 1, command_index=2)),
+    ("part-index", acts, put(f"{COMMAND}.delta", command_index=1)),
+    ("part-index", acts, put(f"{COMMAND}.done", command_index=1)),
+    ("zero-values", acts, put(f"{COMMAND}.added", command="l")),
+    ("empty-delta", acts, put(f"{COMMAND}.delta", delta="")),
+    ("text", acts, put(f"{COMMAND}.done", command="pwd")),
+    ("item-done", acts, put_in(DONE, "item", action={"commands": ["ls"]})),
+    ("call-id", acts, put_in(ADDED, "item", 1, call_id="a")),
+    ("call-id", acts, put_in(ADDED, "item", call_id=None)),
+    ("item-id", acts, put("response.apply_patch_call_operation_diff.delta", item_id="sh_1")),
     ("part-done", good, put_in(PART_DONE, "part", 1, text="Hell")),
     ("part-done", good, put_in(PART_DONE, "part", 1, type="refusal")),
     ("part-done", good, put_in(PART_DONE, "part", 1, annotations=[])),

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from responses_asgi import Gateway, Upstream
-from responses_asgi.testing import FakeModel, ModelRequest, ToolCall, served
-from responses_asgi.types.asgi import ASGIApp, Receive, Scope, Send
+from responses_asgi.testing import ModelRequest, ToolCall
+from tests import programs
 from tests.chat_history import Turn, calling
 from tests.codex.codex_cli import Codex
+from tests.programs import Entrance, assistants
 
 SEAL_KEYS = ["the bridge's own secret"]
 
@@ -41,20 +41,6 @@ SHAPES = {
 }
 
 
-class Entrance:
-    """Notes what comes to the bridge: methods of requests, and "WEBSOCKET"."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.seen: list[str] = []
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "lifespan":
-            assert scope["path"] == "/v1/responses", scope["path"]
-            self.seen.append(scope.get("method", "WEBSOCKET"))
-        await self._app(scope, receive, send)
-
-
 @contextmanager
 def bridged(
     codex: Codex,
@@ -67,22 +53,9 @@ def bridged(
 ) -> Iterator[Entrance]:
     """Lead Codex over a bridge to a Chat server that says these turns, and fails what is not of them."""
     settings = {"seal_keys": SEAL_KEYS, **settings}
-    with FakeModel(turns, strict=True, profile=profile) as model, served(model) as server:
-        gateway = Gateway({"*": Upstream.http(server.base_url, profile=profile)}, **settings)
-        entrance = Entrance(gateway)
-        with served(entrance) as bridge:
-            codex.configure(bridge.base_url, websockets=websockets, retries=retries)
-            yield entrance
-
-
-def outputs(request: ModelRequest) -> list[str]:
-    """What the tools gave back since the model last spoke."""
-    return [result.output for result in request.tool_results]
-
-
-def assistants(request: ModelRequest) -> list[dict[str, Any]]:
-    """The assistant's messages."""
-    return [message for message in request.messages if message["role"] == "assistant"]
+    with programs.bridged(turns, profile=profile, **settings) as entrance:
+        codex.configure(entrance.base_url, websockets=websockets, retries=retries)
+        yield entrance
 
 
 def last_call(request: ModelRequest) -> ToolCall:

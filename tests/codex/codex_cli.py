@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.programs import bare_environment, finished
+
 BINARY = "RESPONSES_ASGI_CODEX"
 """The environment variable with the path of the binary."""
-
-# Seconds for one run, most of which take less than one.
-PATIENCE = 60.0
 
 PROVIDER = """\
 model_provider = "bridge"
@@ -89,44 +85,13 @@ class Codex:
         return self.run("exec", "resume", "--last", *EXEC, "--model", model, *arguments)
 
     def run(self, *arguments: str) -> Run:
-        return finished([os.environ[BINARY], *arguments], self.folder, environment(self.home))
+        done = finished([os.environ[BINARY], *arguments], self.folder, environment(self.home))
+        lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+        return Run(done.status, [json.loads(line) for line in lines], done.stderr)
 
 
 EXEC = ("--json", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox")
 
 
 def environment(home: Path) -> dict[str, str]:
-    """No more than Codex needs, and proxies that lead nowhere: whatever is not on loopback fails."""
-    nowhere = "http://127.0.0.1:9"
-    return {
-        "PATH": os.environ["PATH"],
-        "HOME": str(home),
-        "CODEX_HOME": str(home),
-        "BRIDGE_KEY": "key-of-codex",
-        "HTTP_PROXY": nowhere,
-        "HTTPS_PROXY": nowhere,
-        "NO_PROXY": "127.0.0.1",
-    }
-
-
-def finished(command: Sequence[str], folder: Path, variables: Mapping[str, str]) -> Run:
-    """Run a command with stdin closed to its end; it and its children are ended when they take too long."""
-    process = subprocess.Popen(
-        command,
-        cwd=folder,
-        env=variables,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        stdout, stderr = process.communicate(timeout=PATIENCE)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        stdout, stderr = process.communicate()
-        raise AssertionError(f"{command} did not end in {PATIENCE} s:\n{stdout}\n{stderr}") from None
-    return Run(
-        process.returncode, [json.loads(line) for line in stdout.splitlines() if line[:1] == "{"], stderr
-    )
+    return {**bare_environment(home), "CODEX_HOME": str(home), "BRIDGE_KEY": "key-of-codex"}

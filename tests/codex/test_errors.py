@@ -35,7 +35,7 @@ def test_an_error_of_the_server_is_told(codex: Codex, error: Error, shown: str) 
     with bridged(codex, [turn(error)], profile=SHAPE.profile) as entrance:
         failure = codex.exec(SHAPE.model, "Hi").failure
     assert shown in failure
-    assert entrance.seen == ["POST"]
+    assert entrance.seen == ["POST /v1/responses"]
 
 
 def test_an_error_inside_the_stream_is_told(codex: Codex) -> None:
@@ -43,14 +43,14 @@ def test_an_error_inside_the_stream_is_told(codex: Codex) -> None:
     with bridged(codex, [said], profile=SHAPE.profile, retries=2) as entrance:
         failure = codex.exec(SHAPE.model, "Hi").failure
     assert CONTEXT_WINDOW in failure
-    assert entrance.seen == ["POST"], "what will fail again is not asked again"
+    assert entrance.seen == ["POST /v1/responses"], "what will fail again is not asked again"
 
 
 def test_a_stream_that_breaks_off_is_asked_for_again(codex: Codex) -> None:
     turns = [turn("Half a ", Cut()), turn("A whole answer.", unfinished=True)]
     with bridged(codex, turns, profile=SHAPE.profile, retries=1) as entrance:
         assert codex.exec(SHAPE.model, "Hi").text == "A whole answer."
-    assert entrance.seen == ["POST", "POST"]
+    assert entrance.seen == ["POST /v1/responses"] * 2
 
 
 def test_a_server_that_is_busy_is_asked_again(codex: Codex) -> None:
@@ -64,4 +64,4 @@ def test_an_answer_that_was_cut_short(codex: Codex) -> None:
         run = codex.exec(SHAPE.model, "Hi")
     assert "max_output_tokens" in run.failure
     assert run.items("agent_message")[0]["text"] == "As far as I"
-    assert entrance.seen == ["POST"]
+    assert entrance.seen == ["POST /v1/responses"]

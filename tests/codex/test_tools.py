@@ -11,8 +11,9 @@ from responses_asgi.testing import ModelRequest, Turn
 from responses_asgi.types.json import JSON
 from tests.chat_history import Check, assert_history, calling, tool_named, turn
 from tests.codex import calendar_server
-from tests.codex.bridged import SHAPES, Shape, assistants, bridged, last_call, outputs
+from tests.codex.bridged import SHAPES, Shape, bridged, last_call
 from tests.codex.codex_cli import Codex
+from tests.programs import assistants, outputs
 
 PATCH = """\
 *** Begin Patch

@@ -10,8 +10,9 @@ import pytest
 from responses_asgi.profiles import PROFILES
 from responses_asgi.testing import ModelRequest, Reasoning, Usage
 from tests.chat_history import calling, turn
-from tests.codex.bridged import SHAPES, Shape, assistants, bridged, outputs
+from tests.codex.bridged import SHAPES, Shape, bridged
 from tests.codex.codex_cli import Codex
+from tests.programs import assistants, outputs
 
 # The smallest PNG that decoders take: one red pixel.
 PIXEL = base64.b64decode(
@@ -43,7 +44,7 @@ def test_a_turn(codex: Codex, shape: Shape) -> None:
     assert run.usage["cached_input_tokens"] == 1000
     assert run.usage["output_tokens"] == 7
     assert run.usage["reasoning_output_tokens"] == 2
-    assert entrance.seen == ["POST"]
+    assert entrance.seen == ["POST /v1/responses"]
 
 
 def test_output_schema(codex: Codex, shape: Shape) -> None:

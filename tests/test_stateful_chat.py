@@ -8,6 +8,7 @@ import pytest
 
 import responses_asgi
 from responses_asgi import ChatCompletionsMiddleware, MemoryStore, ResponsesMiddleware, Upstream
+from responses_asgi.testing import FakeModel, ToolCall
 
 HELLO: list[Any] = [{"role": "user", "content": "Hello"}]
 
@@ -98,3 +99,62 @@ async def test_a_wrapped_app_keeps_conversations_of_its_own_at_its_root(path: st
     else:
         await client.post(path, body={}, cast_to=object)
     assert seen == ([] if ours else [path])
+
+
+TOOLS: list[Any] = [{"type": "function", "function": {"name": "look", "parameters": {}}}]
+
+
+@pytest.mark.parametrize("api", ["chat", "responses"])
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("how", ["conversation", "previous_response_id"])
+async def test_results_of_tools_meet_the_calls_of_the_turn_before(api: Any, stream: bool, how: str) -> None:
+    calls = [ToolCall("look", {"at": place}, call_id=f"call_{place}") for place in ("a", "b")]
+    model = FakeModel([calls, "Seen", "Still here"])
+    component = ChatCompletionsMiddleware(Upstream.asgi(model, api=api), store=MemoryStore())
+    client = responses_asgi.client(component)
+    named: dict[str, Any] = {"store": True}
+    if how == "conversation":
+        named = {"conversation": (await client.conversations.create()).id}
+    told: list[Any] = [
+        HELLO,
+        [*({"role": "tool", "tool_call_id": f"call_{at}", "content": at} for at in "ba"), *HELLO],
+        [{"role": "user", "content": "And now?"}],
+    ]
+    for messages in told:
+        answer: Any = await client.chat.completions.create(
+            model="m", messages=messages, tools=TOOLS, stream=stream, extra_body=named
+        )
+        id = {chunk.id async for chunk in answer}.pop() if stream else answer.id
+        if how == "previous_response_id":
+            named = {how: id}
+    expected = {"call_a": ["a"], "call_b": ["b"]}
+    for request in model.requests[1:]:
+        assert results_of(request.body) == expected
+
+
+def results_of(body: dict[str, Any]) -> dict[str, list[str]]:
+    """The id of each call that was asked for -> the results it has."""
+    found: dict[str, list[str]] = {}
+    for message in body.get("messages") or ():
+        for call in message.get("tool_calls") or ():
+            assert found.setdefault(call["id"], []) == []
+        if message["role"] == "tool":
+            found[message["tool_call_id"]].append(message["content"])
+    for item in body.get("input") or ():
+        if item["type"] == "function_call":
+            assert found.setdefault(item["call_id"], []) == []
+        elif item["type"] == "function_call_output":
+            found[item["call_id"]].append(item["output"])
+    return found
+
+
+async def test_the_result_of_a_function_meets_its_call_by_name() -> None:
+    model = FakeModel([ToolCall("look", {}, call_id="call_1"), "Seen"])
+    component = ChatCompletionsMiddleware(Upstream.asgi(model), store=MemoryStore())
+    client = responses_asgi.client(component)
+    first = await client.chat.completions.create(model="m", messages=HELLO, store=True)
+    messages: list[Any] = [{"role": "function", "name": "look", "content": "A"}]
+    await client.chat.completions.create(
+        model="m", messages=messages, extra_body={"previous_response_id": first.id}
+    )
+    assert results_of(model.requests[1].body) == {"call_1": ["A"]}

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 
 from responses_asgi.errors import InvalidRequestError
-from responses_asgi.history.expand import before, new_messages, resolved
+from responses_asgi.history.expand import before, new_messages, resolved, with_results
 from responses_asgi.history.items import Entry, input_entries
 from responses_asgi.history.requests import STATE_FIELDS, without
 from responses_asgi.history.resent import keeping_nothing, resent
@@ -84,14 +84,15 @@ async def begin_chat(
     losses = Losses()
     asked = keeping.asked
     history = await before(keeping.kept, owner, asked, losses, max_items)
-    items = open_items((entry.item for entry in history), seals, owner, losses, _origin(keeping))
-    if spoken == "responses":
-        items = resent(items, profile, losses, _origin(keeping))
     request = without(body, STATE_FIELDS)
     messages = body["messages"]
     if history:
         messages = new_messages(messages, history, losses)
-        request = {**request, "messages": messages}
+        rest, history = with_results(messages, history, losses)
+        request = {**request, "messages": rest}
+    items = open_items((entry.item for entry in history), seals, owner, losses, _origin(keeping))
+    if spoken == "responses":
+        items = resent(items, profile, losses, _origin(keeping))
     if asked.keep and request.get("metadata") and spoken == "chat":
         # OpenAI takes metadata only for what it stores itself.
         losses.report("metadata", "emulated", "it is kept here, with the completion")

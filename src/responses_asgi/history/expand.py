@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from responses_asgi.history.chain import MAX_ITEMS, Kept, replay
-from responses_asgi.history.items import Entry, replayed
+from responses_asgi.history.chain import MAX_ITEMS, Kept, message_items, replay
+from responses_asgi.history.items import Entry, own_entries, replayed
 from responses_asgi.history.misses import keeps_nothing
 from responses_asgi.history.requests import StateRequest
 from responses_asgi.loss import Losses
+from responses_asgi.translate.call_pairs import CALL_TYPES, OUTPUT_TYPES
 from responses_asgi.translate.messages import item_type
 from responses_asgi.types.checks import missing
 from responses_asgi.types.json import JSON
 
-__all__ = ["before", "new_messages", "refuse_references", "resolved"]
+__all__ = ["before", "new_messages", "refuse_references", "resolved", "with_results"]
 
 _SAID_ALREADY = "it stands in the conversation already"
 
@@ -78,6 +79,39 @@ def new_messages(messages: Sequence[JSON], history: Sequence[Entry], losses: Los
         else:
             kept.append(message)
     return kept
+
+
+def with_results(
+    messages: Sequence[JSON], history: Sequence[Entry], losses: Losses
+) -> tuple[list[JSON], list[Entry]]:
+    """The messages without the results of calls that the history ends with, and the history with them.
+
+    A call and its result belong together: where they are looked at apart, each is taken for one that misses
+    the other, which would be made up.
+    """
+    calls = [entry.item for entry in history if entry.item.get("type") in CALL_TYPES]
+    answered = {entry.item.get("call_id") for entry in history if entry.item.get("type") in OUTPUT_TYPES}
+    waiting = [call for call in calls if call.get("call_id") not in answered]
+    rest: list[JSON] = []
+    results: list[JSON] = []
+    for i, message in enumerate(messages):
+        if message.get("role") == "assistant":
+            rest += messages[i:]
+            break
+        call = next((call for call in waiting if _is_result(message, call)), None)
+        if call is None:
+            rest.append(message)
+        else:
+            waiting.remove(call)
+            results += [{**item, "call_id": call["call_id"]} for item in message_items([message], losses)]
+    return rest, replayed([*history, *own_entries(results)])
+
+
+def _is_result(message: JSON, call: JSON) -> bool:
+    """Whether the message answers the call: by its id, in the older form by the function's name."""
+    if message.get("role") == "tool":
+        return message.get("tool_call_id") == call.get("call_id")
+    return message.get("role") == "function" and message.get("name") == call.get("name")
 
 
 def _is_reference(entry: Entry) -> bool:

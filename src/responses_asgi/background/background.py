@@ -1,49 +1,61 @@
 """What a component does in the background: it accepts requests, answers for them, and ends what it must.
 
-1. A response is accepted once it is kept as queued, its lease is claimed and its log begun: from then on any
-   process can show, stream or cancel it, and whoever finds it abandoned ends it.
+1. A response is accepted once its lease is claimed, its log begun and it is kept: from then on any process
+   can show, stream or cancel it, and whoever finds it abandoned ends it.
 2. It is made in a task of its own, which knows nothing of the request's context variables.
-3. A worker that has lost a lease writes nothing any more: its epoch is shut out.
+3. A worker that has lost a lease writes nothing any more: its epoch is shut out of the log, and its version
+   of the record is an old one.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from weakref import WeakKeyDictionary
 
-from responses_asgi.background.job import CANCELLED, KIND, Job, Keeping
+from responses_asgi.background.again import Prepare, record_of
+from responses_asgi.background.ending import CANCELLED, ENDED
+from responses_asgi.background.job import Job
+from responses_asgi.background.keeping import CANCEL, KIND, Keeping, ResponseRecord
 from responses_asgi.background.limits import BackgroundLimits
-from responses_asgi.background.log_outlet import LogOutlet, LogSink
-from responses_asgi.background.tail import send_log
-from responses_asgi.background.watch import CANCEL, JOB, Announce, Watch
+from responses_asgi.background.tail import LogStream
+from responses_asgi.background.watch import Watch
 from responses_asgi.background.worker import Worker
 from responses_asgi.errors import StoreError
+from responses_asgi.exchange.answer import loss_headers
 from responses_asgi.exchange.run import Tries
 from responses_asgi.history import State
 from responses_asgi.history.responses import StoredResponse
 from responses_asgi.lifespan import Runtime
+from responses_asgi.sinks import Header
+from responses_asgi.sse import encode
 from responses_asgi.stores.background import BackgroundStore
+from responses_asgi.stores.event_log import LoggedEvent
 from responses_asgi.stores.records import Record
 from responses_asgi.types.asgi import Receive, Send
+from responses_asgi.types.events import QUEUED
 from responses_asgi.types.json import JSON, dumps
 from responses_asgi.upstreams.replies import send_json
+from responses_asgi.webhooks import Webhooks
 
 __all__ = ["Background", "BackgroundLimits"]
 
-logger = logging.getLogger("responses_asgi")
+# Behind every event of a log.
+_END = 2**52
 
-_OVER = frozenset({"completed", "failed", "incomplete", "cancelled"})
+# Seconds that a flag of a cancelled response is kept at least.
+_FLAG_SECONDS = 60.0
 
 
 class Background:
     """The background work of one component, in each event loop that it serves.
 
-    `state` is what the responses are kept in, over `store`. `announce` is told the responses that have ended;
-    None: nobody. `keep_alive` and `done` are those of the streams that show logs.
+    - `state`: what the responses are kept in, over `store`.
+    - `webhooks`: tells of the responses that have ended; None: nobody is told.
+    - `keep_alive`, `done`: those of the streams that show logs; `loss_header`: see `Options`.
+    - `prepare` is set by the component: prepares requests that are begun again.
     """
 
     def __init__(
@@ -52,18 +64,24 @@ class Background:
         store: BackgroundStore,
         *,
         limits: BackgroundLimits | None = None,
-        announce: Announce | None = None,
+        webhooks: Webhooks | None = None,
         keep_alive: float = 15.0,
         done: bool = False,
+        loss_header: bool = True,
     ) -> None:
-        self._state = state
-        self._store = store
         self.limits = limits or BackgroundLimits()
-        self._announce = announce
+        self.webhooks = webhooks
+        self.prepare: Prepare | None = None
+        announce = None if webhooks is None else webhooks.announce
+        self._keeping = Keeping(state, store, self.limits, announce)
+        self._store = store
         self._keep_alive = keep_alive
         self._done = done
+        self._loss_header = loss_header
         self._workers: WeakKeyDictionary[asyncio.AbstractEventLoop, Worker] = WeakKeyDictionary()
-        self._runtime = Runtime([self._working])
+        # What ends last announces to what delivers.
+        delivering = [] if webhooks is None else [webhooks.resource]
+        self._runtime = Runtime([*delivering, self._working])
 
     async def start(self) -> None:
         """Look after the store from now on, in the running event loop; the first request begins it, too."""
@@ -76,10 +94,8 @@ class Background:
     @asynccontextmanager
     async def _working(self) -> AsyncIterator[None]:
         loop = asyncio.get_running_loop()
-        keeping = Keeping(self._state, self._store, self.limits)
-        worker = self._workers[loop] = Worker(keeping, self._announce)
-        watch = Watch(worker, keeping, self._announce)
-        watching = loop.create_task(watch.run())
+        worker = self._workers[loop] = Worker(self._keeping)
+        watching = loop.create_task(Watch(worker, self._keeping, prepare=self.prepare).run())
         try:
             yield
         finally:
@@ -91,13 +107,14 @@ class Background:
     async def health(self) -> JSON:
         """How much is `running` and `queued` in this process, and how many `leases` there are in all; None
         where the store cannot tell."""
-        jobs = [job for worker in self._workers.values() for job in worker.jobs.values()]
-        running = sum(job.running for job in jobs)
+        workers = [*self._workers.values()]
+        running = sum(worker.running for worker in workers)
         try:
             leases: int | None = await self._store.leases.count(KIND)
         except StoreError:
             leases = None
-        return {"running": running, "queued": len(jobs) - running, "leases": leases}
+        held = sum(len(worker.jobs) for worker in workers)
+        return {"running": running, "queued": held - running, "leases": leases}
 
     async def accept(self, tries: Tries, receive: Receive, send: Send, *, stream: bool) -> None:
         """Begin a prepared request, and answer with the queued response or, with `stream`, with its events.
@@ -105,71 +122,84 @@ class Background:
         Raises APIError when there is no room (429), or when the store cannot be asked (503).
         """
         await self.start()
-        job = await self._begin(tries)
+        translator = tries.first.translator
+        headers = loss_headers(translator) if self._loss_header else []
+        queued = {**translator.snapshot(), "status": "queued"}
+        worker = self._workers[asyncio.get_running_loop()]
+        with worker.place(len(tries.first.request.body)) as waits:
+            job = await self._begin(tries, queued, waits=waits)
+            worker.start(job)
         if stream:
-            await self.stream(job.id, receive, send, after=-1)
+            await self.stream(job.id, receive, send, after=-1, headers=headers)
         else:
-            stored = await self._state.kept.responses.load(job.owner, job.id)
-            await send_json(send, stored.response if stored else {"id": job.id, "status": "queued"})
+            await send_json(send, queued, headers=headers)
 
-    async def stream(self, id: str, receive: Receive, send: Send, *, after: int) -> bool:
+    async def stream(
+        self, id: str, receive: Receive, send: Send, *, after: int, headers: Sequence[Header] = ()
+    ) -> bool:
         """Answer with the events of a background response whose number is above `after`, until its end.
 
         False, and nothing is answered, when they are not kept any longer. Raises StoreError.
         """
-        return await send_log(
-            self._store.events,
-            id,
-            receive,
-            send,
-            after=after,
-            keep_alive=self._keep_alive,
-            done=self._done,
-        )
+        log = self._store.events
+        stream = LogStream(log, id, keep_alive=self._keep_alive, done=self._done, patience=self.limits.lease)
+        return await stream.send(receive, send, after=after, headers=headers)
 
     async def cancel(self, owner: str, stored: StoredResponse) -> JSON:
         """End a background response of this owner, wherever it is made; the response as it is then.
 
         One that has ended is given as it is. Raises StoreError.
         """
-        if stored.response.get("status") in _OVER:
+        if stored.response.get("status") in ENDED:
             return stored.response
-        id = stored.id
-        flag = Record(kind=CANCEL, owner="", id=id, data=b"{}", ttl=max(self.limits.lease * 4, 60.0))
-        await self._store.put(flag)
+        id, limits = stored.id, self.limits
         worker = self._workers.get(asyncio.get_running_loop())
         if worker is not None and (job := worker.jobs.get(id)):
-            job.end(CANCELLED)
-        deadline = time.monotonic() + self.limits.lease + 2 * self.limits.poll
-        after = -1
+            worker.end(job, CANCELLED)
+        else:
+            seconds = max(limits.lease * 4, _FLAG_SECONDS)
+            await self._store.put(Record(kind=CANCEL, owner="", id=id, data=b"{}", ttl=seconds))
+        deadline = time.monotonic() + limits.lease + 4 * limits.poll + 1.0
         while time.monotonic() < deadline:
-            page = await self._store.events.read(id, after=after, wait=self.limits.poll)
-            if page is None or page.ended:
-                break
-            after = page.events[-1].number if page.events else after
-        # The log ends a moment before the status is kept.
-        while time.monotonic() < deadline:
-            now = await self._state.kept.responses.load(owner, id)
-            if now is None or now.response.get("status") in _OVER:
+            # It is kept before its log ends.
+            page = await self._store.events.read(id, after=_END, wait=limits.poll)
+            now = await self._keeping.state.kept.responses.load(owner, id)
+            if now is None or now.response.get("status") in ENDED:
                 return now.response if now else stored.response
-            await asyncio.sleep(min(0.05, self.limits.poll))
+            if page is None or page.ended:
+                await asyncio.sleep(min(0.05, limits.poll))
         raise StoreError("The response could not be cancelled in time; try again.")
 
-    async def _begin(self, tries: Tries) -> Job:
-        worker = self._workers[asyncio.get_running_loop()]
-        attempt = tries.first
-        owner, id = attempt.asked.owner, str(attempt.asked.response_id)
-        worker.check_room()
-        epoch = await self._store.leases.claim(KIND, id, seconds=self.limits.lease)
-        if epoch is None:
+    async def forget(self, id: str) -> None:
+        """Forget the events of a response that was deleted. Raises StoreError."""
+        await self._store.events.expire(id, seconds=0.0)
+
+    async def _begin(self, tries: Tries, queued: JSON, *, waits: bool) -> Job:
+        """Have the response accepted: from now on it is ended by whoever finds it abandoned."""
+        attempt, store = tries.first, self._store
+        held_until = time.monotonic() + self.limits.lease
+        held = await self._keeping.claim(attempt.asked.owner, str(queued["id"]))
+        if held is None:
             raise StoreError("The response could not be begun; try again.")
-        note = Record(kind=JOB, owner="", id=id, data=dumps({"owner": owner}))
-        await self._store.put(note)
-        await self._store.events.append(id, epoch)
-        queued = {**attempt.translator.snapshot(), "status": "queued"}
-        if not await attempt.turn.keep(queued):
-            raise StoreError("The response could not be kept, and so not be begun; try again.")
-        sink = LogSink(self._store.events, id, epoch, flush_seconds=self.limits.flush)
-        job = Job(owner=owner, id=id, epoch=epoch, tries=tries, outlet=LogOutlet(sink), sink=sink)
-        worker.start(job)
+        if self.limits.rerun and (again := record_of(held.id, attempt.asked, tries.routes)):
+            await store.put(again)
+        # Most begin at once, and need not be told that twice.
+        response = queued if waits else {**queued, "status": "in_progress"}
+        record = ResponseRecord(store)
+        await asyncio.gather(
+            store.events.append(held.id, held.epoch, _opening(queued)),
+            record.put(attempt.turn.records(response)[0]),
+        )
+        job = Job.of(self._keeping, held, tries, record, held_until=held_until)
+        job.waited = waits
         return job
+
+
+def _opening(queued: JSON) -> list[LoggedEvent]:
+    """The events that tell that it is queued."""
+    data = dumps(queued)
+    template = b'{"type":"%b","response":%b,"sequence_number":%d}'
+    return [
+        LoggedEvent(number, encode(kind, template % (kind.encode(), data, number)))
+        for number, kind in enumerate(QUEUED)
+    ]

@@ -5,121 +5,83 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
-from typing import NamedTuple
 
-from responses_asgi.background.limits import BackgroundLimits
-from responses_asgi.background.log_outlet import LogOutlet, LogSink
-from responses_asgi.background.lost import end_log
-from responses_asgi.errors import APIError, StoreError, VersionConflictError
+from responses_asgi.background.ending import STOPPED, end_response
+from responses_asgi.background.keeping import Held, Keeping, ResponseRecord
+from responses_asgi.background.log_outlet import LogOutlet
+from responses_asgi.errors import APIError, VersionConflictError
+from responses_asgi.exchange.inner_response import internal_error
 from responses_asgi.exchange.run import Tries
-from responses_asgi.history import State
-from responses_asgi.history.responses import StoredResponse
-from responses_asgi.stores.background import BackgroundStore
-from responses_asgi.types.json import JSON
 
-__all__ = ["CANCELLED", "KIND", "LOST", "STOPPED", "Job", "Keeping", "settle"]
+__all__ = ["Job"]
 
 logger = logging.getLogger("responses_asgi")
-
-KIND = "response"
-"""The kind of the leases."""
-
-CANCELLED = APIError("The response was cancelled.", status=499, type="client_error", code="cancelled")
-LOST = APIError("The worker that made this response is gone.", status=500, code="server_error")
-STOPPED = APIError("The service was stopped while it made this response.", status=503, code="server_error")
-
-
-class Keeping(NamedTuple):
-    """Where background work is kept, and within which bounds it is done."""
-
-    state: State
-    store: BackgroundStore
-    limits: BackgroundLimits
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Job:
-    """What a worker knows of one response: whose it is, its id, and the epoch of the lease.
+    """What a worker knows of one response.
 
-    `reason` says why it is to end early, once it is.
+    - `size`: bytes of its request. `waited`: whether it is kept as queued, which it will have to be told.
+    - `held_until`: when its lease is over at the latest, by `time.monotonic`.
+    - `reason`: why it is to end early, once it is. `lost`: its lease is somebody else's, who says its end.
     """
 
-    owner: str
-    id: str
-    epoch: int
+    held: Held
     tries: Tries
     outlet: LogOutlet
-    sink: LogSink
+    held_until: float
+    size: int
+    waited: bool = False
     task: asyncio.Task[None] | None = None
     reason: APIError | None = None
     lost: bool = False
     running: bool = False
 
-    def end(self, reason: APIError) -> None:
-        """Have it end: what is running is given up, what is queued never begins."""
-        if self.reason is None:
-            self.reason = reason
-            self.outlet.give_up()
-            if not self.running and self.task is not None:
-                self.task.cancel()
+    @classmethod
+    def of(
+        cls, keeping: Keeping, held: Held, tries: Tries, record: ResponseRecord, *, held_until: float
+    ) -> Job:
+        """The job of a prepared request, the record of which is kept."""
+        outlet = LogOutlet(keeping, held, record)
+        size = len(tries.first.request.body)
+        return cls(held=held, tries=tries, outlet=outlet, held_until=held_until, size=size)
 
-    def lose(self) -> None:
-        """The lease is somebody else's: let go without a word, who has it says what became of it."""
-        self.lost = True
-        if self.task is not None:
-            self.task.cancel()
+    @property
+    def id(self) -> str:
+        """The id of the response."""
+        return self.held.id
 
-    async def run(self, state: State, turns: asyncio.Semaphore) -> None:
-        """Make the answer when it is its turn; raises what is nobody's answer, for the log."""
-        async with turns:
-            self.running = True
-            await _tell_status(state, self.owner, self.id, "in_progress")
-            await self.tries.run(self.outlet)
+    async def make(self) -> None:
+        """Make the answer, unless it is to end already. Never raises, but for a cancellation from outside."""
+        try:
+            if self.reason is None:
+                await self._make()
+        except asyncio.CancelledError:
+            # By whoever has found the lease lost, or ends the event loop.
+            self.reason = self.reason or STOPPED
+        except VersionConflictError:
+            self.lost = True
+        except Exception as error:
+            logger.exception("the background response %s failed", self.id)
+            self.reason = self.reason or (error if isinstance(error, APIError) else internal_error())
 
-    async def settle(self, keeping: Keeping) -> JSON | None:
-        """Say and keep the end of what did not end by itself; the response as it is then, None when it is
-        lost or forgotten. Raises StoreError."""
+    async def _make(self) -> None:
+        if self.waited:
+            turn, running = self.tries.first.turn, {**self.tries.first.translator.snapshot()}
+            await self.outlet.keep_as(turn, running, doing=f"tell that {self.id} is being made")
+        await self.tries.run(self.outlet)
+
+    async def settle(self, keeping: Keeping) -> None:
+        """Say the end, keep it and announce it, then let go. Raises VersionConflictError when another has the
+        lease, and what the store raises when that cannot be done while the lease lasts."""
         if self.lost:
-            return None
-        stored = await keeping.state.kept.responses.load(self.owner, self.id)
-        if stored is None:
-            return None
-        if self.sink.ended:
-            await keeping.store.events.expire(self.id, seconds=keeping.limits.retention)
-            return stored.response
-        error = self.reason or self.outlet.refused or STOPPED
-        return await settle(stored, error, owner=self.owner, epoch=self.epoch, keeping=keeping)
-
-
-async def settle(
-    stored: StoredResponse, error: APIError, *, owner: str, epoch: int, keeping: Keeping
-) -> JSON:
-    """End the log of a response that was cut off, and keep it so. Raises StoreError."""
-    log, retention = keeping.store.events, keeping.limits.retention
-    response = await end_log(log, epoch, stored, error, retention=retention)
-    if error is CANCELLED and response["status"] == "failed":
-        response = {**response, "status": "cancelled", "error": None}
-    if response != stored.response:
-        await keeping.state.kept.responses.keep(owner, _with(stored, response))
-    return response
-
-
-async def _tell_status(state: State, owner: str, id: str, status: str) -> None:
-    try:
-        stored = await state.kept.responses.load(owner, id)
-        if stored is not None:
-            await state.kept.responses.keep(owner, _with(stored, {**stored.response, "status": status}))
-    except VersionConflictError:
-        raise
-    except StoreError as error:
-        # It is only looked at; what is made of it is kept at the end.
-        logger.warning("The status of %s could not be kept: %s", id, error)
-
-
-def _with(stored: StoredResponse, response: JSON) -> StoredResponse:
-    return StoredResponse(
-        response=response,
-        entries=stored.entries,
-        previous=stored.previous,
-        conversation=stored.conversation,
-    )
+            return
+        log = self.outlet.log
+        response = self.outlet.kept
+        if not log.ended:
+            # What is on its way into the log must be there before it is looked at.
+            await log.flush()
+            error = self.reason or self.outlet.refused or internal_error()
+            response = await end_response(keeping, self.held, error)
+        await keeping.let_go(self.held, response)

@@ -2,23 +2,28 @@
 
 1. Events are gathered for a moment and written together: one commit for each would cost several times more.
 2. The log is written before anybody is shown anything; readers read the log.
-3. What was said is in the log before the response is kept, so that only its last event can ever be missing
-   of a response that has ended.
+3. What was said is in the log before the response is kept, and that before the last event: so that only this
+   event can ever be missing of a response that has ended.
+4. While the store is away, events are kept here, for as long as a lease lasts; then the work is given up.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 
-from responses_asgi.errors import APIError
+from responses_asgi.background.keeping import Held, Keeping, ResponseRecord
+from responses_asgi.errors import APIError, StoreError
 from responses_asgi.exchange.options import Options
+from responses_asgi.history import Turn
 from responses_asgi.sinks import Header, Sink
 from responses_asgi.sse import encode
-from responses_asgi.stores.event_log import EventLog, LoggedEvent
+from responses_asgi.stores.event_log import LoggedEvent
 from responses_asgi.translate.translator import Translator
 from responses_asgi.types.asgi import Message
-from responses_asgi.types.events import DONE, Event
+from responses_asgi.types.events import DONE, QUEUED, Event
+from responses_asgi.types.json import JSON
 
 __all__ = ["LogOutlet", "LogSink"]
 
@@ -27,30 +32,34 @@ _MOST_WAITING = 512
 
 
 class LogSink:
-    """Writes the events of one response to its log, as the lease of this `epoch`.
+    """Writes the events of one response to its log, behind those that say that it is queued.
 
-    `flush_seconds`: how long events are gathered. A log that cannot be written fails the next write.
+    `said`: whether any of them tells more than that it is being made. `failure`: why nothing can be written
+    any longer.
     """
 
-    def __init__(self, log: EventLog, id: str, epoch: int, *, flush_seconds: float) -> None:
+    def __init__(self, keeping: Keeping, held: Held) -> None:
         self.headers: list[Header] = []
         self.started = False
         self.ended = False
-        self._log = log
-        self._id = id
-        self._epoch = epoch
-        self._seconds = flush_seconds
-        self._number = 0
+        self.failure: Exception | None = None
+        self._keeping = keeping
+        self._log = keeping.store.events
+        self._held = held
+        self._number = len(QUEUED)
         self._waiting: list[LoggedEvent] = []
         self._lock = asyncio.Lock()
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
-        self._failure: Exception | None = None
+
+    @property
+    def said(self) -> bool:
+        return self._number > len(QUEUED) + 1
 
     async def write(self, events: Sequence[Event]) -> None:
-        if self._failure is not None:
-            raise self._failure
+        if self.failure is not None:
+            raise self.failure
         self.started = True
         for event in events:
             if event.data != DONE:
@@ -59,10 +68,10 @@ class LogSink:
         if len(self._waiting) > _MOST_WAITING:
             await self.flush()
         elif self._waiting and self._timer is None:
-            self._timer = self._loop.call_later(self._seconds, self._on_timer)
+            self._timer = self._loop.call_later(self._keeping.limits.flush, self._on_timer)
 
     async def flush(self) -> None:
-        """Write what waits; it is in the log when this returns."""
+        """Write what waits; it is in the log when this returns, and nobody else has taken it over."""
         await self._append(ended=False)
 
     async def close(self, events: Sequence[Event] = ()) -> None:
@@ -72,41 +81,66 @@ class LogSink:
         self.stop()
 
     def stop(self) -> None:
-        if self._timer:
+        if self._timer is not None:
             self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
 
     def _on_timer(self) -> None:
         self._timer = None
-        self._task = self._loop.create_task(self._flush_quietly())
+        if self._task is None or self._task.done():
+            self._task = self._loop.create_task(self._write_waiting())
 
-    async def _flush_quietly(self) -> None:
+    async def _write_waiting(self) -> None:
         try:
-            await self.flush()
+            while self._waiting:
+                await self._append(ended=False)
         except Exception as error:
-            self._failure = error
+            self.failure = error
 
     async def _append(self, *, ended: bool) -> None:
+        """Have all that waits written, once for all who want that."""
         async with self._lock:
-            if self._timer:
+            if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
-            batch, self._waiting = self._waiting, []
-            if not (batch or ended):
-                return
-            try:
-                await self._log.append(self._id, self._epoch, batch, ended=ended)
-            except BaseException:
-                self._waiting = batch + self._waiting
-                raise
+            batch = [*self._waiting]
+            tries = _Tries(self._keeping, self._held, batch, ended=ended)
+            await self._keeping.insist(tries.append, f"log the events of {self._held.id}")
+            del self._waiting[: len(batch)]
+
+
+class _Tries:
+    """One batch on its way into the log."""
+
+    def __init__(self, keeping: Keeping, held: Held, batch: Sequence[LoggedEvent], *, ended: bool) -> None:
+        self._append = partial(keeping.store.events.append, held.id, held.epoch)
+        self._batch = batch
+        self._ended = ended
+        self._failed = False
+
+    async def append(self) -> None:
+        """Try. Raises what the store raises, and StoreError when it has lost what was written before."""
+        if self._failed and self._batch and await self._append() < self._batch[0].number - 1:
+            raise StoreError("The store has lost events of this response.", status=410, code="events_lost")
+        self._failed = True
+        await self._append(self._batch, ended=self._ended)
 
 
 class LogOutlet:
-    """The Outlet of one background response; `give_up` ends its upstream calls as if a client had left."""
+    """The Outlet of one background response; `give_up` ends its upstream calls as if a client had left.
 
-    def __init__(self, sink: LogSink) -> None:
+    `kept` is the response, once it is kept as one that has ended.
+    """
+
+    def __init__(self, keeping: Keeping, held: Held, record: ResponseRecord) -> None:
         self.on_left: Callable[[], None] | None = None
         self.refused: APIError | None = None
-        self._sink = sink
+        self.kept: JSON | None = None
+        self.log = LogSink(keeping, held)
+        self._keeping = keeping
+        self._held = held
+        self._record = record
         self._over = asyncio.Event()
 
     def give_up(self) -> None:
@@ -121,10 +155,26 @@ class LogOutlet:
         """Nobody is there whom an early hint would help."""
 
     def sink(self, translator: Translator, options: Options, *, add_done: bool) -> Sink:
-        return self._sink
+        return self.log
 
     async def refuse(self, error: APIError, headers: Sequence[Header] = ()) -> None:
         self.refused = error
 
     async def vanish(self) -> None:
         """The job says what became of it."""
+
+    async def keep(self, turn: Turn, answer: JSON, *, left: bool = False) -> bool:
+        """Keep the answer, unless its lease is lost. Raises what the store raises in the end."""
+        if left:
+            # The job says what became of it.
+            return True
+        await self.keep_as(turn, answer, doing=f"keep the end of {self._held.id}")
+        self.kept = answer
+        return True
+
+    async def keep_as(self, turn: Turn, answer: JSON, *, doing: str) -> None:
+        """Keep the answer as it is now."""
+        record, *items = turn.records(answer)
+        await self._keeping.insist(partial(self._record.put, record), doing)
+        if items:
+            await self._keeping.insist(partial(self._keeping.store.put, *items), doing)

@@ -1,4 +1,10 @@
-"""Looks after leases: our own jobs' are renewed, and those of workers that are gone are taken over."""
+"""Looks after leases: our own are renewed, and what workers that are gone left behind is seen to.
+
+1. Renewing goes on whatever else does: a store that hangs costs a round, and an exception a line in the log.
+2. A lease that could not be renewed while it lasted is given up, since others may hold it.
+3. When the clock was set, or the machine was asleep, all leases may look expired that are not. Then nothing
+   is taken over until those who live have renewed theirs.
+"""
 
 from __future__ import annotations
 
@@ -6,96 +12,138 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeAlias
 
-from responses_asgi.background.job import CANCELLED, KIND, LOST, Keeping, settle
-from responses_asgi.errors import StoreError
-from responses_asgi.types.json import JSON, loads
+from responses_asgi.background.again import Prepare
+from responses_asgi.background.ending import CANCELLED
+from responses_asgi.background.job import Job
+from responses_asgi.background.keeping import CANCEL, KIND, Keeping
+from responses_asgi.background.takeover import take_over
+from responses_asgi.background.worker import Worker
+from responses_asgi.errors import StoreError, VersionConflictError
 
-if TYPE_CHECKING:
-    from responses_asgi.background.worker import Worker
-
-__all__ = ["CANCEL", "JOB", "Announce", "Watch"]
+__all__ = ["Watch"]
 
 logger = logging.getLogger("responses_asgi")
 
-JOB = "background"
-"""The kind of the records that tell whose response a lease is for."""
+# Store calls at once.
+_RENEWALS = 100
+_TAKE_OVERS = 8
 
-CANCEL = "background.cancel"
-"""The kind of the records that tell that somebody wants a response cancelled."""
-
-Announce: TypeAlias = Callable[[str, JSON], Awaitable[None]]
-"""`(owner, response) -> None`: is told each background response that has ended."""
+_PAGE = 100
 
 
 class Watch:
-    """One for each worker, running beside it until it is cancelled."""
+    """One for each worker, running beside it until it is cancelled.
 
-    def __init__(self, worker: Worker, keeping: Keeping, announce: Announce | None) -> None:
+    `prepare` begins kept requests again; None: none is. `now` is the unix time, for tests.
+    """
+
+    def __init__(
+        self,
+        worker: Worker,
+        keeping: Keeping,
+        *,
+        prepare: Prepare | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._worker = worker
         self._keeping = keeping
         self._store = keeping.store
         self._limits = keeping.limits
-        self._announce = announce
-        self._renewed = 0.0
-        self._swept = 0.0
+        self._prepare = prepare
+        self._now = now
+        self._renewing = asyncio.Semaphore(_RENEWALS)
+        self._taking = asyncio.Semaphore(_TAKE_OVERS)
+        self._offset = now() - time.monotonic()
+        self._quiet_until = 0.0
+        self._failing: set[str] = set()
 
     async def run(self) -> None:
-        """Look again and again; a store that cannot be asked is asked again."""
+        """Look again and again."""
+        lease, poll = self._limits.lease, self._limits.poll
+        await asyncio.gather(
+            self._every(lease / 4, "renewed", self._renew_all),
+            self._every(poll, "cancelled", self._cancel_asked),
+            self._every(min(poll, lease / 2), "taken over", self._sweep),
+        )
+
+    async def _every(self, seconds: float, what: str, look: Callable[[], Awaitable[None]]) -> None:
         while True:
             try:
-                await self._look()
-            except StoreError as error:
-                logger.warning("background work could not be looked after: %s", error)
-                self._lose_expired()
-            await asyncio.sleep(self._limits.poll)
+                async with asyncio.timeout(self._limits.lease):
+                    await look()
+            except Exception as error:
+                # A user's own store may raise anything, and nothing may end this.
+                if what not in self._failing:
+                    trace = None if isinstance(error, StoreError | TimeoutError) else error
+                    told = str(error) or "the store does not answer"
+                    logger.warning("background work could not be %s: %s", what, told, exc_info=trace)
+                    self._failing.add(what)
+            else:
+                self._failing.discard(what)
+            await asyncio.sleep(seconds)
 
-    async def _look(self) -> None:
-        now = time.monotonic()
-        if now - self._renewed >= self._limits.lease / 3:
-            for job in list(self._worker.jobs.values()):
-                seconds = self._limits.lease
-                if not await self._store.leases.renew(KIND, job.id, job.epoch, seconds=seconds):
-                    job.lose()
-            self._renewed = now
-        if self._worker.jobs:
-            await self._cancel_asked()
-        if now - self._swept >= self._limits.lease / 2:
-            self._swept = now
-            for id in await self._store.leases.expired(KIND):
-                await self._take_over(id)
+    # Our own
 
-    def _lose_expired(self) -> None:
-        """Nothing that is written now would count: others may hold our leases."""
-        if time.monotonic() - self._renewed > self._limits.lease:
-            for job in list(self._worker.jobs.values()):
-                job.lose()
+    async def _renew_all(self) -> None:
+        jobs = [*self._worker.jobs.values()]
+        results = await asyncio.gather(*map(self._renew, jobs), return_exceptions=True)
+        for failure in results:
+            if isinstance(failure, Exception):
+                raise failure
+
+    async def _renew(self, job: Job) -> None:
+        held, seconds = job.held, self._limits.lease
+        began = time.monotonic()
+        try:
+            async with self._renewing, asyncio.timeout(seconds / 2):
+                renewed = await self._store.leases.renew(KIND, held.name, held.epoch, seconds=seconds)
+        except Exception:
+            if time.monotonic() >= job.held_until and job.id in self._worker.jobs:
+                logger.error("the lease of %s could not be renewed; it is given up", job.id)
+                self._worker.lose(job)
+            raise
+        if renewed:
+            job.held_until = began + seconds
+        elif job.id in self._worker.jobs:
+            logger.error("the lease of %s is lost; somebody else ends it", job.id)
+            self._worker.lose(job)
 
     async def _cancel_asked(self) -> None:
-        for flag in await self._store.list(CANCEL, "", limit=1000):
-            job = self._worker.jobs.get(flag.id)
-            if job is not None:
-                job.end(CANCELLED)
-                await self._store.delete(CANCEL, "", flag.id)
+        """End the jobs that somebody wants cancelled, in whatever process that was asked."""
+        after: int | None = None
+        while self._worker.jobs:
+            page = await self._store.list(CANCEL, "", after=after, limit=_PAGE)
+            for flag in page:
+                if job := self._worker.jobs.get(flag.id):
+                    self._worker.end(job, CANCELLED)
+                    await self._store.delete(CANCEL, "", flag.id)
+            if len(page) < _PAGE:
+                return
+            after = page[-1].position
 
-    async def _take_over(self, id: str) -> None:
-        """End a response whose worker is gone."""
-        epoch = await self._store.leases.claim(KIND, id, seconds=self._limits.lease)
-        if epoch is None:
+    # What others left behind
+
+    async def _sweep(self) -> None:
+        offset = self._now() - time.monotonic()
+        if abs(offset - self._offset) > self._limits.lease / 4:
+            logger.warning("the clock has jumped by %.1f seconds", offset - self._offset)
+            self._quiet_until = time.monotonic() + self._limits.lease
+        self._offset = offset
+        if self._worker.stopping or time.monotonic() < self._quiet_until:
             return
-        note = await self._store.get(JOB, "", id)
-        owner = loads(note.data)["owner"] if note else ""
-        stored = await self._keeping.state.kept.responses.load(owner, id) if note else None
-        if stored is None:
-            await self._store.events.append(id, epoch, ended=True)
-            await self._store.events.expire(id, seconds=self._limits.retention)
-        else:
-            cancelled = await self._store.get(CANCEL, "", id)
-            error = CANCELLED if cancelled else LOST
-            logger.warning("the worker of the background response %s is gone", id)
-            response = await settle(stored, error, owner=owner, epoch=epoch, keeping=self._keeping)
-            if self._announce is not None:
-                await self._announce(owner, response)
-        await self._store.leases.release(KIND, id, epoch)
-        await self._store.delete(JOB, "", id)
+        expired = await self._store.leases.expired(KIND, limit=_PAGE)
+        own = {job.held.name for job in self._worker.jobs.values()}
+        found = (name for name in expired if name not in own)
+        await asyncio.gather(*map(self._take_over, found))
+
+    async def _take_over(self, lease: str) -> None:
+        async with self._taking:
+            try:
+                await take_over(self._keeping, self._worker, lease, self._prepare)
+            except VersionConflictError:
+                logger.debug("%s was taken over by somebody else, too", lease)
+            except Exception as error:
+                # It is found again.
+                trace = None if isinstance(error, StoreError) else error
+                logger.warning("%s could not be taken over: %s", lease, error, exc_info=trace)

@@ -1,100 +1,158 @@
-"""The background responses of one event loop, each in a task of its own."""
+"""The background responses of one event loop: so many are made at once, the others wait for their turn."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import logging
+from collections import deque
+from collections.abc import Iterator
 
-from responses_asgi.background.job import KIND, STOPPED, Job, Keeping
-from responses_asgi.background.watch import JOB, Announce
-from responses_asgi.errors import APIError, StoreError, VersionConflictError
+from responses_asgi.background.ending import STOPPED
+from responses_asgi.background.job import Job
+from responses_asgi.background.keeping import KIND, Keeping
+from responses_asgi.errors import APIError, VersionConflictError
 
 __all__ = ["Worker"]
 
 logger = logging.getLogger("responses_asgi")
 
-# Seconds between tries to say the end of a response while the store cannot be asked.
-_PAUSES = (0.1, 0.5, 1.0, 2.0, 5.0)
+# How long it may take to say the ends of what was stopped.
+_END_SECONDS = 5.0
 
 
 class Worker:
-    """Runs jobs, at most `limits.running` at once; `jobs` are those that are not over, by id."""
+    """Runs jobs, at most `limits.running` at once.
 
-    def __init__(self, keeping: Keeping, announce: Announce | None) -> None:
+    `jobs` are those whose lease it holds, by id. `stopping`: it begins no others.
+    """
+
+    def __init__(self, keeping: Keeping) -> None:
         self.jobs: dict[str, Job] = {}
         self._keeping = keeping
         self._limits = keeping.limits
-        self._announce = announce
-        self._turns = asyncio.Semaphore(keeping.limits.running)
-        self._stopping = False
+        self._queue: deque[Job] = deque()
+        self._running = 0
+        self._beginning = 0
+        self.stopping = False
 
-    def check_room(self) -> None:
-        """Raises APIError, 429, when no more responses may wait, and 503 when none are begun any more."""
-        if self._stopping:
+    @property
+    def running(self) -> int:
+        """How many responses are being made."""
+        return self._running
+
+    @contextlib.contextmanager
+    def place(self, size: int) -> Iterator[bool]:
+        """A place for one more job with a request of so many bytes; whether that will have to wait.
+
+        Raises APIError, 429, when no more jobs may wait, and 503 when none are begun any more.
+        """
+        if self.stopping:
             raise STOPPED
-        if len(self.jobs) >= self._limits.running + self._limits.queued:
+        limits = self._limits
+        taken = len(self.jobs) + self._beginning
+        waits = self._running + len(self._queue) + self._beginning >= limits.running
+        waiting_bytes = sum(job.size for job in self._queue) if waits else 0
+        if taken >= limits.running + limits.queued or waiting_bytes + size * waits > limits.queued_bytes:
             raise APIError(
-                f"{self._limits.queued} responses wait here already, and no more can; try again later.",
+                f"{len(self._queue)} background responses wait here for their turn, and no more can; try "
+                "again later.",
                 status=429,
                 code="rate_limit_exceeded",
                 headers={"retry-after": "5"},
             )
+        self._beginning += 1
+        try:
+            yield waits
+        finally:
+            self._beginning -= 1
 
     def start(self, job: Job) -> None:
-        """Begin a job, whose lease is held."""
+        """Make the answer of a job when it is its turn."""
         self.jobs[job.id] = job
-        loop = asyncio.get_running_loop()
-        # Nothing of the request (a trace, Django's threads) stays alive in it.
-        job.task = loop.create_task(self._run(job), context=contextvars.Context())
+        self._queue.append(job)
+        self._next()
+
+    def end(self, job: Job, reason: APIError) -> None:
+        """Have it end: what is being made is given up, what waits never begins."""
+        if job.reason is None:
+            job.reason = reason
+            job.outlet.give_up()
+            if job.task is None:
+                self._queue.remove(job)
+                self._begin(job)
+
+    def lose(self, job: Job) -> None:
+        """Let go of it without a word: its lease is somebody else's, who says what became of it."""
+        job.lost = True
+        if job.task is not None:
+            job.task.cancel()
+        else:
+            self._queue.remove(job)
+            del self.jobs[job.id]
 
     async def stop(self) -> None:
-        """Begin nothing any more; what runs has some time to end, then it fails."""
-        self._stopping = True
-        for job in list(self.jobs.values()):
-            if not job.running:
-                job.end(STOPPED)
-        tasks = [job.task for job in self.jobs.values() if job.task]
+        """Begin nothing any more; what runs has some time to end, then it fails, or is left to others."""
+        self.stopping = True
+        left = [job for job in [*self._queue] if self._leave(job)]
+        await self._wait(self._limits.drain)
+        left += [job for job in [*self.jobs.values()] if self._leave(job)]
+        await self._wait(_END_SECONDS)
+        for job in [*self.jobs.values()]:
+            if job.task is not None:
+                job.task.cancel()
+        await self._wait(1.0)
+        if left:
+            renew = self._keeping.store.leases.renew
+            ends = (renew(KIND, job.held.name, job.held.epoch, seconds=0.0) for job in left)
+            await asyncio.gather(*ends, return_exceptions=True)
+
+    def _leave(self, job: Job) -> bool:
+        """Have it end, or leave it to another worker, if that may begin it again."""
+        if self._limits.rerun and not job.outlet.log.said and job.reason is None:
+            self.lose(job)
+            return True
+        self.end(job, STOPPED)
+        return False
+
+    async def _wait(self, seconds: float) -> None:
+        tasks = [job.task for job in self.jobs.values() if job.task is not None]
         if tasks:
-            await asyncio.wait(tasks, timeout=self._limits.drain)
-        for job in list(self.jobs.values()):
-            job.end(STOPPED)
-        tasks = [job.task for job in self.jobs.values() if job.task]
-        if tasks:
-            await asyncio.wait(tasks, timeout=self._limits.drain + 1.0)
-        for task in tasks:
-            task.cancel()
+            await asyncio.wait(tasks, timeout=seconds)
+
+    def _next(self) -> None:
+        while self._queue and self._running < self._limits.running:
+            job = self._queue.popleft()
+            job.running = True
+            self._running += 1
+            self._begin(job)
+
+    def _begin(self, job: Job) -> None:
+        # Nothing of a request (a trace, Django's threads) stays alive in it.
+        task = asyncio.get_running_loop().create_task(self._run(job), context=contextvars.Context())
+        job.task = task
+        task.add_done_callback(lambda _: self._over(job))
 
     async def _run(self, job: Job) -> None:
+        await job.make()
+        if job.running:
+            job.running = False
+            self._running -= 1
+            self._next()
         try:
-            await job.run(self._keeping.state, self._turns)
-        except asyncio.CancelledError:
-            logger.debug("%s was given up", job.id)
+            await job.settle(self._keeping)
         except VersionConflictError:
-            job.lost = True
-        except Exception:
-            logger.exception("the background response %s failed", job.id)
-        try:
-            await self._settle(job)
-        finally:
-            self.jobs.pop(job.id, None)
-            job.sink.stop()
+            logger.warning("another worker has taken over the background response %s", job.id)
+        except Exception as error:
+            # It is found when its lease is over.
+            logger.error("the end of the background response %s could not be kept: %s", job.id, error)
 
-    async def _settle(self, job: Job) -> None:
-        """Say the end, as long as the lease lasts; who finds it afterwards says another one."""
-        for pause in (*_PAUSES, None):
-            try:
-                response = await job.settle(self._keeping)
-                await self._keeping.store.leases.release(KIND, job.id, job.epoch)
-                if not job.lost:
-                    await self._keeping.store.delete(JOB, "", job.id)
-                if response is not None and self._announce is not None:
-                    await self._announce(job.owner, response)
-                return
-            except VersionConflictError:
-                return
-            except StoreError as error:
-                if pause is None:
-                    logger.error("the end of %s could not be kept: %s", job.id, error)
-                    return
-                await asyncio.sleep(pause)
+    def _over(self, job: Job) -> None:
+        self.jobs.pop(job.id, None)
+        job.outlet.log.stop()
+        if job.running:
+            # It was cancelled before its first step.
+            job.running = False
+            self._running -= 1
+            self._next()

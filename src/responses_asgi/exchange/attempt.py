@@ -14,7 +14,7 @@ from __future__ import annotations
 import inspect
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -22,11 +22,12 @@ from typing import NamedTuple
 from responses_asgi.errors import APIError, InvalidRequestError
 from responses_asgi.exchange.answer import Answer
 from responses_asgi.exchange.calls import Calls
-from responses_asgi.exchange.outlets import Outlet
+from responses_asgi.exchange.outlets import KeepingOutlet, Outlet
 from responses_asgi.exchange.pairs import Pair, Past, pair_of
 from responses_asgi.exchange.routes import Route, Service
 from responses_asgi.exchange.upstream_request import UpstreamRequest, upstream_request
 from responses_asgi.history import Turn
+from responses_asgi.history.requests import Detached
 from responses_asgi.history.sealed import reasoning_seal
 from responses_asgi.loss import Loss, Losses
 from responses_asgi.translate.chat_to_responses import ChatToResponses
@@ -57,8 +58,8 @@ class Asked(NamedTuple):
     owner: str
     scope: Scope
     losses: Sequence[Loss] = ()
-    response_id: str | None = None
-    """The id of an answer that is made in the background; None: the client waits for it."""
+    detached: Detached | None = None
+    """What is told already of an answer that is made in the background; None: the client waits for it."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -84,7 +85,7 @@ class Attempt:
             client=asked.client,
             spoken=pair.spoken,
             profile=upstream.profile,
-            response_id=asked.response_id,
+            detached=asked.detached,
         )
         recall = None
         if service.memory and asked.client == "chat" and not pair.equal:
@@ -133,6 +134,7 @@ class Attempt:
 
         Raises what the upstream's app or a hook raised.
         """
+        keep = partial(outlet.keep, self.turn) if isinstance(outlet, KeepingOutlet) else self.turn.keep
         answer = Answer(
             self.translator,
             outlet,
@@ -140,7 +142,7 @@ class Attempt:
             context=self.context,
             add_done=self.pair.client.adds_done(service.options),
             on_event=self.upstream.on_event,
-            keep=partial(self._keep, service),
+            keep=partial(self._keep, service, keep),
             hold=hold,
         )
         # Kept here no longer: bodies with images are large, and streams are long.
@@ -170,7 +172,7 @@ class Attempt:
             _log_losses(self.translator.losses, f"{self.upstream.profile.name} {inner_path}")
             await self._settle(answer)
             if unheard:
-                await self.turn.keep(self.translator.snapshot(), left=True)
+                await keep(self.translator.snapshot(), left=True)
         if isinstance(calls.raised, APIError):
             logger.warning("%s failed: %s", self.context.response_id, calls.raised)
         elif calls.raised is not None:
@@ -180,12 +182,12 @@ class Attempt:
                 raise calls.raised
         return answer.held
 
-    async def _keep(self, service: Service) -> bool:
+    async def _keep(self, service: Service, keep: Callable[[JSON], Awaitable[bool]]) -> bool:
         """Keep what the next turn needs; done before the client can begin it. False when the store failed."""
         translator = self.translator
         if service.memory and isinstance(translator, ChatToResponses) and translator.failure is None:
             await service.memory.keep(self.asked.owner, translator.remembered())
-        return await self.turn.keep(translator.snapshot())
+        return await keep(translator.snapshot())
 
     async def _settle(self, answer: Answer) -> None:
         """Call `after_exchange`. The answer is out, so that an exception of the hook is only logged."""

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from responses_asgi.errors import APIError
 from responses_asgi.exchange.options import Options
+from responses_asgi.history import Turn
 from responses_asgi.sinks import Header, JSONSink, Sink, SSESink
 from responses_asgi.translate.translator import Translator
 from responses_asgi.types.asgi import Message, Receive, Send
+from responses_asgi.types.json import JSON
 from responses_asgi.upstreams.replies import send_error, send_to_nobody
 
-__all__ = ["HTTPOutlet", "Outlet"]
+__all__ = ["HTTPOutlet", "KeepingOutlet", "Outlet"]
 
 
 class Outlet(Protocol):
@@ -39,6 +41,14 @@ class Outlet(Protocol):
 
     async def vanish(self) -> None:
         """End without a word: the client left before there was an answer."""
+
+
+@runtime_checkable
+class KeepingOutlet(Outlet, Protocol):
+    """An outlet that keeps the answer itself: others may have become responsible for it meanwhile."""
+
+    async def keep(self, turn: Turn, answer: JSON, *, left: bool = False) -> bool:
+        """What `Turn.keep` does."""
 
 
 class HTTPOutlet:

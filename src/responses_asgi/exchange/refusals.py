@@ -12,7 +12,14 @@ from responses_asgi.exchange.inner_response import internal_error
 from responses_asgi.types.asgi import Send
 from responses_asgi.upstreams.replies import send_error
 
-__all__ = ["telling_refusals"]
+__all__ = ["BrokenOffError", "telling_refusals"]
+
+
+class BrokenOffError(Exception):
+    """An answer that has begun cannot be gone on with.
+
+    Raised to the server, which closes the connection: so the client learns that this is not the end.
+    """
 
 
 @asynccontextmanager
@@ -20,6 +27,8 @@ async def telling_refusals(send: Send) -> AsyncIterator[None]:
     """Tell the client what is raised before anything was sent; what is no APIError is raised again."""
     try:
         yield
+    except BrokenOffError:
+        raise
     except APIError as error:
         await send_error(send, error)
     except (Exception, asyncio.CancelledError) as error:

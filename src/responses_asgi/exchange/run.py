@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 
 from responses_asgi.errors import APIError
@@ -19,12 +20,13 @@ from responses_asgi.exchange.refusals import telling_refusals
 from responses_asgi.exchange.request import parse_body, read_body, with_query
 from responses_asgi.exchange.routes import Choose, Route, Service
 from responses_asgi.exchange.untouched import pass_untouched
+from responses_asgi.history.requests import Detached
 from responses_asgi.loss import Loss
 from responses_asgi.types.asgi import Receive, Scope, Send
 from responses_asgi.upstreams.replies import send_to_nobody
 from responses_asgi.upstreams.upstream import WireAPI
 
-__all__ = ["Tries", "ask_for", "run_exchange"]
+__all__ = ["Tries", "ask_for", "detached", "run_exchange"]
 
 logger = logging.getLogger("responses_asgi")
 
@@ -59,15 +61,11 @@ async def run_exchange(
                 given = with_query(given, scope)
             asked, routes = await ask_for(given, scope, client=client, choose=choose, service=service)
             asked = asked._replace(losses=losses)
-            detach = service.detach if client == "responses" and asked.body.get("background") else None
             stream = bool(asked.body.get("stream"))
-            if detach is not None:
-                # The upstream is always asked for a stream, so that what was said can be shown as it comes.
-                body = {**asked.body, "stream": True}
-                asked = asked._replace(body=body, response_id=service.state.new_id("resp_"))
+            asked = detached(asked, service)
             tries = await Tries.prepare(asked, routes, service)
-            if detach is not None:
-                await detach.accept(tries, receive, send, stream=stream)
+            if service.detach is not None and asked.detached is not None:
+                await service.detach.accept(tries, receive, send, stream=stream)
                 return
     if asked is None or tries is None:
         return
@@ -79,7 +77,6 @@ async def run_exchange(
         return
     del content
     unattended = service.options.finish_unattended and tries.first.turn.keeps
-    stream = bool(asked.body.get("stream"))
     await tries.run(HTTPOutlet(receive, send, stream=stream, unattended=unattended))
 
 
@@ -93,12 +90,23 @@ async def ask_for(
     return Asked(client, body, await service.state.owners.of(scope), scope), routes
 
 
+def detached(asked: Asked, service: Service) -> Asked:
+    """The request as one for the background, if it asks for that and the service can.
+
+    The upstream is then always asked for a stream, so that what is said can be shown as it comes.
+    """
+    if service.detach is None or asked.client != "responses" or not asked.body.get("background"):
+        return asked
+    told = Detached(service.state.new_id("resp_"), int(time.time()))
+    return asked._replace(body={**asked.body, "stream": True}, detached=told)
+
+
 class Tries:
     """A request on its way through the routes it may go, the first of which is prepared."""
 
     def __init__(self, asked: Asked, routes: Sequence[Route], service: Service, first: Attempt) -> None:
         self.routes = routes
-        self._asked = asked
+        self.asked = asked
         self._service = service
         self._first: Attempt | None = first
 
@@ -128,7 +136,7 @@ class Tries:
                 return
             logger.warning("%s; the next upstream is asked", failure)
             try:
-                attempt = await Attempt.prepare(self._asked, route, self._service)
+                attempt = await Attempt.prepare(self.asked, route, self._service)
             except APIError as error:
                 logger.warning("The next upstream cannot be asked: %s", error)
             else:

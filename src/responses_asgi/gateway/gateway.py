@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, Unpack, get_args
 
 from responses_asgi.auth import Guard
+from responses_asgi.background.again import preparing
 from responses_asgi.errors import APIError
 from responses_asgi.exchange import Options, Route, Service, ask_app, ask_once, run_exchange
 from responses_asgi.exchange.refusals import telling_refusals
@@ -117,6 +118,8 @@ class Gateway:
         guard = self._make_guard(given)
         self._background = make_background(given, self.state, self.options)
         self._service = self._make_service(guard)
+        if self._background is not None:
+            self._background.prepare = preparing(self._service, self._responding)
         self._resources = self._make_resources(guard, given)
         self._dry_run = DryRun(self._way, service=self._service, guard=guard, bases=self._bases)
         if list_upstream_models is None:
@@ -220,6 +223,10 @@ class Gateway:
         """
         entry = self._table.find(body.get("model"), client)
         return [_route(upstream, client, prefix) for upstream in entry.upstreams[client]]
+
+    def _responding(self, body: JSON) -> Sequence[Upstream]:
+        """Who may answer a Responses request. Raises InvalidRequestError for a model that is not offered."""
+        return self._table.find(body.get("model"), "responses").upstreams["responses"]
 
     def _way(self, scope: Scope, client: WireAPI, body: JSON) -> Way:
         """Where a request would go, for the dry run; for a model that only other clients get, as theirs."""

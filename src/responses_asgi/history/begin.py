@@ -41,9 +41,10 @@ async def begin_responses(
     """The turn of a Responses request."""
     losses = Losses()
     asked = keeping.asked
-    if body.get("background") and asked.response_id is None:
+    if body.get("background") and asked.detached is None:
         raise InvalidRequestError(
-            "'background' cannot be honoured: the store of this service is not one for background work.",
+            "'background' cannot be honoured: this service does no background work. It is switched off, or "
+            "the store is not one for it, as memory, SQLite and Redis are.",
             param="background",
             code="unsupported_parameter",
         )
@@ -64,7 +65,7 @@ async def begin_responses(
     return Turn(
         request,
         owner,
-        history=History(items, asked.echo()),
+        history=History(items, asked.echo(), queued=asked.detached is not None),
         losses=losses,
         keeping=keeping._replace(entries=entries),
     )

@@ -18,7 +18,7 @@ from responses_asgi.history.completions import Completions, StoredCompletion
 from responses_asgi.history.conversations import Conversations
 from responses_asgi.history.items import Entry, own_entries, replayed
 from responses_asgi.history.misses import Misses, too_long
-from responses_asgi.history.responses import Responses, StoredResponse
+from responses_asgi.history.responses import WAITING, Responses, StoredResponse
 from responses_asgi.loss import Losses
 from responses_asgi.profiles import profile_for
 from responses_asgi.translate.call_pairs import CALL_TYPES, OUTPUT_TYPES
@@ -48,7 +48,8 @@ async def replay(
     """The items of the turn with this id and of all before it, oldest first.
 
     Raises InvalidRequestError with the param `previous_response_id`: 400 `previous_response_not_found` when
-    the turn, or one before it, is not there; 400 when there are more than `max_items`.
+    the turn, or one before it, is not there; 409 when it is still being made in the background; 400 when
+    there are more than `max_items`.
     """
     turns: list[list[Entry]] = []
     seen: set[str] = set()
@@ -66,6 +67,13 @@ async def replay(
         stored = await _load(kept, owner, wanted)
         if stored is None:
             raise kept.misses.error("previous", wanted, status=400)
+        if isinstance(stored, StoredResponse) and stored.response.get("status") in WAITING:
+            raise InvalidRequestError(
+                f"The response {wanted!r} is still being made; continue it when it has ended.",
+                param=PREVIOUS,
+                code="response_in_progress",
+                status=409,
+            )
         turn = _entries(stored, losses)
         if stored.conversation is not None:
             turn = await _before(kept, owner, stored, max_items) + turn

@@ -16,25 +16,32 @@ from responses_asgi.types.checks import wrong
 from responses_asgi.types.json import JSON
 from responses_asgi.upstreams.upstream import WireAPI
 
-__all__ = ["STATE_FIELDS", "StateRequest", "state_request", "without"]
+__all__ = ["STATE_FIELDS", "Detached", "StateRequest", "state_request", "without"]
 
 STATE_FIELDS = ("store", "previous_response_id", "conversation")
 
 
+class Detached(NamedTuple):
+    """What is told of a response that is made in the background before anything of it is made."""
+
+    id: str
+    created_at: int
+
+
 class StateRequest(NamedTuple):
     """`keep`: whether the answer is to be kept by its id; `previous`, `conversation`: what it continues, by
-    id; `response_id`: the id that an answer made in the background has already."""
+    id; `detached`: what is told already of an answer that is made in the background."""
 
     keep: bool
     previous: str | None
     conversation: str | None
-    response_id: str | None = None
+    detached: Detached | None = None
 
     def echo(self) -> JSON:
         """What a response tells of it."""
         echo: JSON = {"store": self.keep}
-        if self.response_id is not None:
-            echo |= {"id": self.response_id, "background": True}
+        if self.detached is not None:
+            echo |= {**self.detached._asdict(), "background": True}
         if self.previous is not None:
             echo["previous_response_id"] = self.previous
         if self.conversation is not None:
@@ -42,14 +49,14 @@ class StateRequest(NamedTuple):
         return echo
 
 
-def state_request(body: JSON, client: WireAPI, *, response_id: str | None = None) -> StateRequest:
+def state_request(body: JSON, client: WireAPI, *, detached: Detached | None = None) -> StateRequest:
     """Read the fields of a validated body; Chat validation does not know them.
 
     Raises InvalidRequestError for values of other types, for two histories at once, and for an answer that is
-    made in the background (it has a `response_id`) and not to be kept.
+    made in the background (it is `detached`) and not to be kept.
 
     >>> state_request({"conversation": {"id": "conv_1"}}, "responses")
-    StateRequest(keep=True, previous=None, conversation='conv_1', response_id=None)
+    StateRequest(keep=True, previous=None, conversation='conv_1', detached=None)
     """
     previous = body.get("previous_response_id") or None
     if previous is not None and not isinstance(previous, str):
@@ -63,13 +70,13 @@ def state_request(body: JSON, client: WireAPI, *, response_id: str | None = None
         )
     store = body.get("store")
     keep = (client == "responses" or previous is not None) if store is None else bool(store)
-    if response_id is not None and not keep:
+    if detached is not None and not keep:
         raise InvalidRequestError(
             "'background' needs 'store': what nobody waits for must be kept.",
             param="background",
             code="invalid_value",
         )
-    return StateRequest(keep, previous, conversation, response_id)
+    return StateRequest(keep, previous, conversation, detached)
 
 
 def without(body: JSON, names: Mapping[str, Any] | tuple[str, ...]) -> JSON:

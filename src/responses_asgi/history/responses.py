@@ -10,10 +10,13 @@ from responses_asgi.history.pages import Page, Query, page_of
 from responses_asgi.stores.records import Record, Records
 from responses_asgi.types.json import JSON, dumps, loads
 
-__all__ = ["RESPONSE", "Responses", "StoredResponse"]
+__all__ = ["RESPONSE", "WAITING", "Responses", "StoredResponse"]
 
 RESPONSE = "response"
 """The kind of these records."""
+
+WAITING = frozenset({"queued", "in_progress"})
+"""The statuses of a response that is not there yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from responses_asgi.history.completions import Completions
 from responses_asgi.history.conversations import Conversations
 from responses_asgi.history.expand import refuse_references
 from responses_asgi.history.misses import RANDOM_BYTES, STATELESS, Misses, keeps_nothing
-from responses_asgi.history.requests import state_request, without
+from responses_asgi.history.requests import Detached, state_request, without
 from responses_asgi.history.responses import Responses
 from responses_asgi.history.turn import Keeping, Turn, Warnings
 from responses_asgi.loss import Losses
@@ -88,15 +88,14 @@ class State:
         client: WireAPI,
         spoken: WireAPI,
         profile: Profile | None = None,
-        response_id: str | None = None,
+        detached: Detached | None = None,
     ) -> Turn:
         """What a validated request of this client API asks, with what came before it.
 
         `spoken` is the API of the upstream that is asked, `profile` how it departs from OpenAI; None: as
-        OpenAI. `response_id` is the id of a response that is made in the background. Without a store, what an
-        upstream's own state may answer passes untouched. Raises
-        InvalidRequestError for ids that lead nowhere or need a store, and StoreError when what came before
-        cannot be read.
+        OpenAI. `detached`: the response is made in the background. Without a store, what an upstream's own
+        state may answer passes untouched. Raises InvalidRequestError for ids that lead nowhere or need a
+        store, and StoreError when what came before cannot be read.
         """
         if self.store is None or self._kept is None:
             return self._stateless(body, owner, client, spoken)
@@ -106,7 +105,7 @@ class State:
             new_id=self.new_id,
             ttl=self.ttl,
             warnings=self._warnings,
-            asked=state_request(body, client, response_id=response_id),
+            asked=state_request(body, client, detached=detached),
             metadata=body.get("metadata"),
         )
         begin_turn = begin_chat if client == "chat" else begin_responses

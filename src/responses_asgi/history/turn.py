@@ -18,7 +18,7 @@ from responses_asgi.stores.records import Record, Records
 from responses_asgi.translate.translator import History
 from responses_asgi.types.json import JSON
 
-__all__ = ["Keeping", "Turn", "Warnings"]
+__all__ = ["Keeping", "Turn", "Warnings", "conversation_records"]
 
 logger = logging.getLogger("responses_asgi")
 
@@ -102,7 +102,7 @@ class Turn:
         if self._keeping is None or not self.keeps:
             return True
         try:
-            if records := self._records(self._keeping, answer, left=left):
+            if records := self.records(answer, left=left):
                 await self._keeping.store.put(*records)
         except Exception as error:
             # A user's own store may raise anything; its failure must not cost the client the answer.
@@ -110,10 +110,15 @@ class Turn:
             return False
         return True
 
-    def _records(self, keeping: Keeping, answer: JSON, *, left: bool) -> list[Record]:
-        if answer.get("choices"):
+    def records(self, answer: JSON, *, left: bool = False) -> list[Record]:
+        """What is kept of an answer: what has its id, if it is to have one, then the items of a conversation.
+
+        Raises ValueError for one that cannot be kept.
+        """
+        keeping = self._keeping
+        if keeping is not None and answer.get("choices"):
             return _completion_records(keeping, self.owner, answer)
-        if "output" in answer:
+        if keeping is not None and "output" in answer:
             return _response_records(keeping, self.owner, _left(answer) if left else answer)
         return []
 
@@ -131,22 +136,31 @@ def _left(response: JSON) -> JSON:
 
 def _response_records(keeping: Keeping, owner: str, response: JSON) -> list[Record]:
     asked = keeping.asked
-    response = {**response, **asked.echo()}
-    output = entries_of(response["output"], keeping.new_id)
-    records: list[Record] = []
-    if asked.keep:
-        stored = StoredResponse(
-            response=response,
-            entries=keeping.entries,
-            previous=asked.previous,
-            conversation=asked.conversation,
-        )
-        records.append(stored.record(owner, keeping.ttl))
-    status = response.get("status")
-    said = status not in _UNSAID and (output or status != "cancelled")
-    if asked.conversation is not None and said:
-        records += _appended(keeping, owner, response["id"], [*keeping.entries, *output])
-    return records
+    stored = StoredResponse(
+        response={**response, **asked.echo()},
+        entries=keeping.entries,
+        previous=asked.previous,
+        conversation=asked.conversation,
+    )
+    records = [stored.record(owner, keeping.ttl)] if asked.keep else []
+    return [*records, *conversation_records(keeping.kept, owner, stored, keeping.new_id)]
+
+
+def conversation_records(
+    kept: Kept, owner: str, stored: StoredResponse, new_id: Identify
+) -> Sequence[Record]:
+    """What the conversation of this turn, if it has one, holds of it: its input and its answer.
+
+    Nothing of an answer that failed, is not there yet, or was cancelled before it said anything. The items
+    have their own ids: keeping them once more changes nothing.
+    """
+    status = stored.response.get("status")
+    said = status not in _UNSAID and (stored.output or status != "cancelled")
+    if stored.conversation is None or not said:
+        return []
+    entries = [*stored.entries, *entries_of(stored.output, new_id)]
+    placed = [entry._replace(turn=stored.id) for entry in entries]
+    return kept.conversations.records(owner, stored.conversation, placed)
 
 
 def _completion_records(keeping: Keeping, owner: str, completion: JSON) -> list[Record]:

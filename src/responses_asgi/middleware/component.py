@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
 from responses_asgi.auth import Guard
+from responses_asgi.background.again import around, preparing
 from responses_asgi.errors import APIError, ConfigurationError
 from responses_asgi.exchange import Options, Route, Service, ask_app, ask_once, pass_untouched, run_exchange
 from responses_asgi.exchange.attempt import is_edited
@@ -72,6 +73,10 @@ class Component:
             make_background(given, self.state, self.options) if self.client == "responses" else None
         )
         self._service = self._make_service(translates_chat=self.client == "chat" != spoken)
+        if self._background is not None:
+            self._background.prepare = preparing(
+                self._service, lambda body: (self.upstream,), lambda: self._around
+            )
         bases = self._targets.bases
         self._resources = Resources(
             self.state,
@@ -89,11 +94,13 @@ class Component:
         )
         self._dry_run = DryRun(self._way, service=self._service, guard=self._guard, bases=bases)
         self._dry_runs = bool(given.get("dry_run"))
+        self._around: Mapping[str, Any] = {}
         self._runtime = Runtime(self._resources_to_close())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
         if kind == "lifespan":
+            self._around = around(scope)
             await LifespanRelay(self.upstream.app, self, receive, send).run(scope)
             return
         prefix, path = split_root(scope)

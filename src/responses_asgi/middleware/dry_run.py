@@ -19,6 +19,7 @@ from responses_asgi.exchange.attempt import Asked, Attempt
 from responses_asgi.exchange.pairs import CLIENTS
 from responses_asgi.exchange.refusals import telling_refusals
 from responses_asgi.exchange.request import parse_body, read_body, with_query
+from responses_asgi.exchange.run import detached
 from responses_asgi.loss import Losses
 from responses_asgi.translate.to_responses_request import to_responses_request
 from responses_asgi.types.asgi import Message, Receive, Scope, Send
@@ -104,7 +105,8 @@ class DryRun:
             way = self._find(scope, client, body)
             route = _into(_OTHER[client], way.routes[0], scope["path"].removesuffix(CONVERT))
             checked = CLIENTS[client].validate(body, model_required=route.upstream.model is None)
-            attempt = await Attempt.prepare(Asked(client, checked, owner, way.scope), route, self._service)
+            asked = detached(Asked(client, checked, owner, way.scope), self._service)
+            attempt = await Attempt.prepare(asked, route, self._service)
             document = {
                 "object": "conversion",
                 "api": _OTHER[client],

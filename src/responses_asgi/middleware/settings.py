@@ -17,6 +17,7 @@ from responses_asgi.stores.background import BackgroundStore
 from responses_asgi.stores.url import store_from_url
 from responses_asgi.types.json import JSON
 from responses_asgi.upstreams.upstream import AfterExchange, BeforeUpstream, OnEvent
+from responses_asgi.webhooks import Webhook, Webhooks
 
 __all__ = ["OPTIONS", "STATE", "ServiceSettings", "Settings", "make_background", "make_state"]
 
@@ -41,6 +42,8 @@ class ServiceSettings(TypedDict, total=False):
     - `count_tokens`: `(body) -> int`, sync or async: the tokens of a Responses request.
     - `background`: the bounds of background work, see `BackgroundLimits`; False: none is done. It needs a
       store for it, such as those of this package.
+    - `webhooks`: who is told when background responses have ended: receivers, or `Webhooks` over the same
+      store.
     """
 
     strict: bool
@@ -59,6 +62,7 @@ class ServiceSettings(TypedDict, total=False):
     auth_ttl: float
     count_tokens: CountTokens | None
     background: BackgroundLimits | bool
+    webhooks: Sequence[Webhook] | Webhooks
 
 
 class Settings(ServiceSettings, total=False):
@@ -106,6 +110,7 @@ STATE = frozenset(
         "auth_ttl",
         "count_tokens",
         "background",
+        "webhooks",
         "dry_run",
     }
 )
@@ -131,19 +136,27 @@ def make_state(given: Mapping[str, Any], *, default: Callable[[], Records | None
 def make_background(given: Mapping[str, Any], state: State, options: Options) -> Background | None:
     """The background work of a component with these settings; None where the store is not one for it.
 
-    Raises ConfigurationError when bounds are given and the store cannot do background work.
+    Raises ConfigurationError when bounds or webhooks are given and there is no background work.
     """
-    limits = given.get("background", True)
+    limits, hooks = given.get("background", True), given.get("webhooks")
     if isinstance(state.store, BackgroundStore) and limits is not False:
+        if hooks and not isinstance(hooks, Webhooks):
+            hooks = Webhooks(state.store, hooks)
         return Background(
             state,
             state.store,
             limits=limits if isinstance(limits, BackgroundLimits) else None,
+            webhooks=hooks or None,
             keep_alive=options.keep_alive,
             done=options.dialect == "openresponses",
+            loss_header=options.loss_header,
         )
     if isinstance(limits, BackgroundLimits):
         raise ConfigurationError(
             "background needs a store with event logs and leases: memory, SQLite or Redis"
+        )
+    if hooks:
+        raise ConfigurationError(
+            "webhooks tell of background responses; these are switched off, or the store is not one for them"
         )
     return None

@@ -6,7 +6,7 @@ Source: https://platform.openai.com/docs/api-reference/responses
 from __future__ import annotations
 
 from responses_asgi.errors import InvalidRequestError
-from responses_asgi.history.responses import StoredResponse
+from responses_asgi.history.responses import WAITING, StoredResponse
 from responses_asgi.loss import Losses
 from responses_asgi.resources.call import Call, Method
 from responses_asgi.resources.compact import compact
@@ -16,9 +16,6 @@ from responses_asgi.types.checks import Open
 from responses_asgi.types.json import JSON
 
 __all__ = ["ROUTES"]
-
-# Statuses of a response that is not there yet.
-_WAITING = frozenset({"queued", "in_progress"})
 
 
 async def _retrieve(call: Call) -> None:
@@ -43,7 +40,17 @@ async def _show_log(call: Call, response: JSON, starting_after: int | None) -> b
     if background is None or not response.get("background"):
         return False
     after = -1 if starting_after is None else starting_after
-    return await background.stream(str(response["id"]), call.receive, call.send, after=after)
+    if await background.stream(str(response["id"]), call.receive, call.send, after=after):
+        return True
+    if starting_after is not None:
+        # What is made of the stored response has other numbers.
+        raise InvalidRequestError(
+            "The events of this response are kept no longer. Ask for all of them, without starting_after, or "
+            "for the response itself.",
+            param="starting_after",
+            code="events_expired",
+        )
+    return False
 
 
 async def _delete(call: Call) -> None:
@@ -53,6 +60,8 @@ async def _delete(call: Call) -> None:
         await call.services.background.cancel(call.owner, stored)
     if not await call.kept.responses.delete(call.owner, id):
         raise call.kept.misses.error("response", id)
+    if stored is not None and call.services.background and stored.response.get("background"):
+        await call.services.background.forget(id)
     await call.answer({"id": id, "object": "response", "deleted": True})
 
 
@@ -63,7 +72,7 @@ async def _cancel(call: Call) -> None:
         await call.answer(await call.services.background.cancel(call.owner, stored))
         return
     response = stored.response
-    if not response.get("background") or response.get("status") in _WAITING:
+    if not response.get("background") or response.get("status") in WAITING:
         raise InvalidRequestError(
             "Only a response that was created with background=true can be cancelled; close the connection to "
             "cancel this one while it is made.",
@@ -74,7 +83,7 @@ async def _cancel(call: Call) -> None:
 
 def _is_running(stored: StoredResponse) -> bool:
     """Whether the response is made in the background, now or soon."""
-    return bool(stored.response.get("background")) and stored.response.get("status") in _WAITING
+    return bool(stored.response.get("background")) and stored.response.get("status") in WAITING
 
 
 async def _input_items(call: Call) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from responses_asgi.errors import APIError
-from responses_asgi.types.events import Dialect, Event, StreamEvent
+from responses_asgi.types.events import QUEUED, Dialect, Event, StreamEvent
 from responses_asgi.types.json import JSON, dumps
 
 __all__ = ["NewId", "ResponseWriter"]
@@ -20,16 +20,27 @@ NewId = Callable[[str], str]
 
 
 class ResponseWriter:
-    """Writes the events of one response; `take()` hands over what was written since the last call."""
+    """Writes the events of one response; `take()` hands over what was written since the last call.
 
-    def __init__(self, response: JSON, *, dialect: Dialect, new_id: NewId, now: Callable[[], int]) -> None:
+    `queued`: the first two events, created and queued, were written elsewhere.
+    """
+
+    def __init__(
+        self,
+        response: JSON,
+        *,
+        dialect: Dialect,
+        new_id: NewId,
+        now: Callable[[], int],
+        queued: bool = False,
+    ) -> None:
         self.response = response
         self.dialect = dialect
         self.new_id = new_id
         self.extras: JSON = {}
         self._now = now
         self._events: list[Event] = []
-        self._sequence = 0
+        self._sequence = len(QUEUED) if queued else 0
         self._opened = 0
         self._done: dict[int, JSON] = {}
 
@@ -51,8 +62,9 @@ class ResponseWriter:
         self._events.append(StreamEvent(type, data))
 
     def start(self) -> None:
-        """The opening pair: created, in progress."""
-        self.say("response.created", {"response": self.response})
+        """The opening events: created, in progress."""
+        if not self._sequence:
+            self.say("response.created", {"response": self.response})
         self.say("response.in_progress", {"response": self.response})
 
     def open_item(self, item: JSON) -> int:

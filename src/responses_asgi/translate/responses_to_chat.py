@@ -65,7 +65,9 @@ class ResponsesToChat:
         response = new_response(body, response_id=new_id("resp_"), created_at=now(), dialect=dialect)
         response["model"] = body.get("model") or upstream_model or ""
         response |= history.echo
-        self._writer = ResponseWriter(response, dialect=dialect, new_id=new_id, now=now)
+        self._writer = ResponseWriter(
+            response, dialect=dialect, new_id=new_id, now=now, queued=history.queued
+        )
         self._stream = ResponsesStream(
             self._writer,
             profile=profile,

@@ -18,7 +18,7 @@ from responses_asgi.translate.to_chat_stream import CUT_OFF
 from responses_asgi.translate.tool_policy import passed_on
 from responses_asgi.translate.translator import History
 from responses_asgi.translate.unfold import CALL_FAMILIES, PART_FAMILIES, TEXT_FAMILIES, unfold
-from responses_asgi.types.events import TERMINAL_EVENTS, Dialect, Event, StreamEvent
+from responses_asgi.types.events import QUEUED, TERMINAL_EVENTS, Dialect, Event, StreamEvent
 from responses_asgi.types.json import JSON, dumps
 
 __all__ = ["ResponsesToResponses"]
@@ -66,8 +66,8 @@ class ResponsesToResponses:
         self._response |= history.echo
         self._fold = Fold()
         self._events: list[Event] = []
-        self._sequence = 0
-        self._announced: set[str] = set()
+        self._announced: set[str] = set(QUEUED if history.queued else ())
+        self._sequence = len(self._announced)
         self._terminal: JSON | None = None
         self._open: dict[int, OpenItem] = {}
 
@@ -180,6 +180,8 @@ class ResponsesToResponses:
                 self._terminal = response
             self._response = response
             event = {**event, "response": response}
+            if self._history.queued and event.get("type") in QUEUED:
+                return
         elif isinstance(index, int):
             self._begin()
             self._track(index, str(event.get("type")), event)

@@ -23,10 +23,12 @@ class History(NamedTuple):
 
     `items` stand before the request's own input. `echo` holds the fields of a response that tell of it
     (`previous_response_id`, `conversation`, `store`); they are in every response object that is told.
+    `queued`: that the response was created, and queued, has been told already, as events 0 and 1.
     """
 
     items: Sequence[JSON] = ()
     echo: Mapping[str, Any] = {}
+    queued: bool = False
 
 
 class Translator(Protocol):

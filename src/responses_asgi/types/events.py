@@ -15,7 +15,16 @@ from typing import Literal, Protocol
 
 from responses_asgi.types.json import JSON, loads
 
-__all__ = ["DONE", "ITEM_ORDER", "RESPONSE_ORDER", "TERMINAL_EVENTS", "Dialect", "Event", "StreamEvent"]
+__all__ = [
+    "DONE",
+    "ITEM_ORDER",
+    "QUEUED",
+    "RESPONSE_ORDER",
+    "TERMINAL_EVENTS",
+    "Dialect",
+    "Event",
+    "StreamEvent",
+]
 
 Dialect = Literal["openai", "openresponses"]
 
@@ -53,6 +62,9 @@ class StreamEvent:
     def __repr__(self) -> str:
         return f"StreamEvent({self.type!r}, {self.data!r})"
 
+
+QUEUED = ("response.created", "response.queued")
+"""What is told first of a response that is made in the background."""
 
 TERMINAL_EVENTS = frozenset({"response.completed", "response.incomplete", "response.failed"})
 

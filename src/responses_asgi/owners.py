@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from responses_asgi.types.asgi import Scope
 from responses_asgi.upstreams.context import extension
 
-__all__ = ["Owners", "Principal", "issued_to"]
+__all__ = ["Owners", "Principal", "issued_to", "user_of"]
 
 Principal: TypeAlias = Callable[[Scope], "str | Awaitable[str | None] | None"]
 """`(scope) -> whose request it is`, sync or async; None: nobody's."""
@@ -64,7 +64,7 @@ class Owners:
         told = _told(scope)
         if told is not None:
             return told if _OWNER.fullmatch(told) else self._hash(b"key", told)
-        user = _user(scope.get("user"))
+        user = user_of(scope)
         return self._hash(b"user", *user) if user else self._of_headers(scope)
 
     def _of_headers(self, scope: Scope) -> str:
@@ -96,8 +96,9 @@ def _told(scope: Scope) -> str | None:
     return principal if isinstance(principal, str) and principal else None
 
 
-def _user(user: object) -> tuple[str, str] | None:
-    """The kind of an authenticated user and what tells it from others; None for anybody else."""
+def user_of(scope: Scope) -> tuple[str, str] | None:
+    """The kind of the host app's authenticated user and what tells it from others; None for anybody else."""
+    user = scope.get("user")
     if getattr(user, "is_authenticated", False) is not True:
         return None
     for name in _IDENTITIES:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from responses_asgi.errors import ConfigurationError
-from responses_asgi.types.asgi import Scope, raw_path
+from responses_asgi.types.asgi import Scope, raw_path, split_root
 from responses_asgi.upstreams.upstream import ENDPOINTS, WireAPI
 
 __all__ = ["DEFAULT_PATHS", "Target", "Targets", "split_root"]
@@ -77,19 +77,6 @@ class Targets:
                 f"{client_path!r}"
             )
         return client_path.removesuffix(self._ending) + self._upstream_ending
-
-
-def split_root(scope: Scope) -> tuple[str, str]:
-    """The mount point in the scope's path, and the path below it.
-
-    Some servers (uvicorn) and Starlette's mounts leave `root_path` at the front of `path`, others (hypercorn,
-    granian) do not; it is cut off only where it is there, in whole segments.
-    """
-    path: str = scope["path"]
-    root = (scope.get("root_path") or "").rstrip("/")
-    if root and (path == root or path.startswith(root + "/")):
-        return root, path[len(root) :]
-    return "", path
 
 
 def _paths(path: str | Sequence[str]) -> Sequence[str]:

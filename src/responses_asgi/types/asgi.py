@@ -9,7 +9,17 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
-__all__ = ["SPEC_VERSION", "ASGIApp", "Message", "Receive", "Scope", "Send", "percent_encoded", "raw_path"]
+__all__ = [
+    "SPEC_VERSION",
+    "ASGIApp",
+    "Message",
+    "Receive",
+    "Scope",
+    "Send",
+    "percent_encoded",
+    "raw_path",
+    "split_root",
+]
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -35,3 +45,16 @@ def percent_encoded(path: str) -> str:
 def raw_path(path: str) -> bytes:
     """The `raw_path` of a scope with this `path`."""
     return percent_encoded(path).encode("ascii")
+
+
+def split_root(scope: Scope) -> tuple[str, str]:
+    """The mount point in the scope's path, and the path below it.
+
+    Some servers (uvicorn) and Starlette's mounts leave `root_path` at the front of `path`, others (hypercorn,
+    granian) do not; it is cut off only where it is there, in whole segments.
+    """
+    path: str = scope["path"]
+    root = (scope.get("root_path") or "").rstrip("/")
+    if root and (path == root or path.startswith(root + "/")):
+        return root, path[len(root) :]
+    return "", path

@@ -9,14 +9,15 @@ from typing import Any
 from responses_asgi.types.asgi import Scope
 from responses_asgi.types.json import JSON
 
-__all__ = ["EXTENSION", "ExchangeContext", "extension"]
+__all__ = ["EXTENSION", "ExchangeContext", "bridged", "extension"]
 
 EXTENSION = "responses_asgi"
 """The key in `scope["extensions"]` under which the app behind the bridge finds what it is called for.
 
 Its value has `api`, `response_id` and `principal`, and may have `headers`: request headers (name -> value)
 that the operator's record or hooks set. An HTTP upstream sends these besides those of the client's headers
-that it lets through.
+that it lets through. Where a component has only let the client in by its key, there is just `principal`, the
+id of the key, and `models`, what the key is limited to.
 """
 
 
@@ -63,3 +64,8 @@ class ExchangeContext:
 def extension(scope: Scope) -> Mapping[str, Any]:
     """This package's entry in the scope's extensions; empty when the app was called directly."""
     return (scope.get("extensions") or {}).get(EXTENSION) or {}
+
+
+def bridged(scope: Scope) -> bool:
+    """Whether the bridge itself makes this request, to an endpoint that the operator chose."""
+    return "api" in extension(scope)

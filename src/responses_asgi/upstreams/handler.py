@@ -16,7 +16,7 @@ from responses_asgi.errors import APIError, ConfigurationError, InvalidRequestEr
 from responses_asgi.types.asgi import Receive, Scope, Send
 from responses_asgi.types.json import JSON, loads
 from responses_asgi.upstreams.answers import Piece
-from responses_asgi.upstreams.context import ExchangeContext, extension
+from responses_asgi.upstreams.context import ExchangeContext, bridged
 from responses_asgi.upstreams.handler_answers import ANSWERS, HandlerAnswer, HandlerAPI, Whole
 from responses_asgi.upstreams.own_thread import OwnThread
 from responses_asgi.upstreams.replies import (
@@ -156,7 +156,7 @@ def _wants_context(function: Callable[..., Any]) -> bool:
 
 def _check_endpoint(scope: Scope, ending: str) -> None:
     """Behind the bridge any path is right, since the operator chose it; alone it is the API's own."""
-    if extension(scope) or (scope["method"] == "POST" and scope["path"].rstrip("/").endswith(ending)):
+    if bridged(scope) or (scope["method"] == "POST" and scope["path"].rstrip("/").endswith(ending)):
         return
     raise InvalidRequestError(f"There is only POST {ending} here.", status=404, code="not_found")
 

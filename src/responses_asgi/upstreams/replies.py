@@ -7,10 +7,20 @@ from contextlib import suppress
 from typing import Any
 
 from responses_asgi.errors import APIError
-from responses_asgi.types.asgi import Receive, Send
+from responses_asgi.types.asgi import Receive, Scope, Send
 from responses_asgi.types.json import dumps
+from responses_asgi.upstreams.closing import INTERNAL_ERROR, POLICY_VIOLATION, TRY_AGAIN_LATER
 
-__all__ = ["SSE_HEADERS", "deny_websocket", "send_error", "send_json", "send_to_nobody", "serve_lifespan"]
+__all__ = [
+    "SSE_HEADERS",
+    "close_code",
+    "deny_websocket",
+    "refuse_websocket",
+    "send_error",
+    "send_json",
+    "send_to_nobody",
+    "serve_lifespan",
+]
 
 Headers = Iterable[tuple[bytes, bytes]]
 
@@ -51,6 +61,31 @@ async def deny_websocket(receive: Receive, send: Send) -> None:
     """Refuse a WebSocket before it opens; servers answer HTTP 403."""
     await receive()
     await send({"type": "websocket.close", "code": 1008, "reason": "no WebSocket here"})
+
+
+async def refuse_websocket(scope: Scope, receive: Receive, send: Send, error: APIError) -> None:
+    """Refuse a WebSocket before it opens, with the error as its HTTP answer where the server can send one.
+
+    Source: https://asgi.readthedocs.io/en/latest/extensions.html#websocket-denial-response
+    """
+    await receive()
+    if "websocket.http.response" in (scope.get("extensions") or {}):
+        body = dumps(error.body())
+        named = {"content-type": "application/json", "content-length": str(len(body)), **error.headers}
+        headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in named.items()]
+        start = {"type": "websocket.http.response.start", "status": error.status, "headers": headers}
+        await send(start)
+        await send({"type": "websocket.http.response.body", "body": body})
+    else:
+        reason = f"refused with status {error.status}"
+        await send({"type": "websocket.close", "code": close_code(error.status), "reason": reason})
+
+
+def close_code(status: int) -> int:
+    """The close code that says the most of what an HTTP status would."""
+    if status in (429, 503):
+        return TRY_AGAIN_LATER
+    return POLICY_VIOLATION if status < 500 else INTERNAL_ERROR
 
 
 async def serve_lifespan(

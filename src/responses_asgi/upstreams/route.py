@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from responses_asgi.errors import APIError
 from responses_asgi.types.asgi import Scope
-from responses_asgi.upstreams.context import extension
+from responses_asgi.upstreams.context import bridged, extension
 from responses_asgi.upstreams.credentials import Credentials, Shown
 from responses_asgi.upstreams.headers import CREDENTIALS, Passthrough, RequestHeaders, by_name
 from responses_asgi.upstreams.hidden_credentials import from_query, from_subprotocols
@@ -49,12 +49,11 @@ class Route:
         subprotocols, of_subprotocols = from_subprotocols(scope.get("subprotocols") or ())
         received = {**of_query, **of_subprotocols, **by_name(scope["headers"])}
         shown = await self.credentials.show(received)
-        bridged = extension(scope)
         own = shown.own or self.headers.hold_credential() or _client_has_credential(client, shown)
-        if own and not bridged and not self.passthrough.allows(method, endpoint):
+        if own and not bridged(scope) and not self.passthrough.allows(method, endpoint):
             raise _not_passed(method, endpoint)
         headers = self.headers.make(
-            received, set_by_hooks=bridged.get("headers") or {}, credential=shown.headers
+            received, set_by_hooks=extension(scope).get("headers") or {}, credential=shown.headers
         )
         url = self.target.url(endpoint, query, await model() if self.target.needs_model(endpoint) else None)
         return Call(url, headers, subprotocols)

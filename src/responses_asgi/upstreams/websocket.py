@@ -20,13 +20,11 @@ from responses_asgi.types.json import dumps
 from responses_asgi.upstreams.client_errors import error_for
 from responses_asgi.upstreams.closing import (
     GOING_AWAY,
-    INTERNAL_ERROR,
-    POLICY_VIOLATION,
-    TRY_AGAIN_LATER,
     SocketEnded,
     sendable_close,
 )
 from responses_asgi.upstreams.handshake import Accepted, Refusal, open_socket
+from responses_asgi.upstreams.replies import close_code
 from responses_asgi.upstreams.route import Call, Route
 
 if TYPE_CHECKING:
@@ -114,9 +112,8 @@ class SocketRelay:
             await self._send({"type": "websocket.http.response.start", **start})
             await self._send({"type": "websocket.http.response.body", "body": refusal.body})
         else:
-            code = POLICY_VIOLATION if refusal.status < 500 else INTERNAL_ERROR
-            code = TRY_AGAIN_LATER if refusal.status in (429, 503) else code
             reason = f"refused with status {refusal.status}"
+            code = close_code(refusal.status)
             await self._send({"type": "websocket.close", "code": code, "reason": reason})
 
     async def _carry(self, accepted: Accepted) -> None:

@@ -64,6 +64,9 @@ server: {host: 0.0.0.0, port: 8000, workers: 4, log_level: warning}
 store: sqlite:///responses.db
 cors: {origins: ["https://chat.example.org"]}
 limits: {max_body_bytes: 20000000}
+background: {running: 200, retention: 3600}
+webhooks:
+  billing: {url: "https://billing.example.org/openai", secrets_env: BILLING_SECRETS}
 ```
 
 `responses-asgi check gateway.yaml` says what is wrong with a file, all of it at once and with the path
@@ -128,6 +131,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Browsers": ("cors",),
     "Limits": ("limits",),
     "Background": ("background",),
+    "Webhooks": ("webhooks", "NAME"),
 }
 
 _TYPES: dict[Any, str] = {

@@ -18,6 +18,7 @@ from responses_asgi.config.models import BackgroundConfig, CORSConfig, LimitsCon
 from responses_asgi.config.problems import key_path
 from responses_asgi.exchange import Options
 from responses_asgi.gateway.cors import CORS
+from responses_asgi.webhooks.events import EVENTS
 
 SECTIONS = ("background", "cors", "limits", "server")
 LOCAL = "upstreams: {local: {url: 'http://localhost:8000'}}\n"
@@ -415,6 +416,33 @@ def test_keys_that_seal_and_background_work(monkeypatch: pytest.MonkeyPatch) -> 
     assert set_up(load(written(LOCAL + "background: {enabled: false}\n"))).config.background.enabled is False
     found = problems(LOCAL + "background: {running: 0}\nstore: none\n")
     assert found == {"background.running": "must be greater than 0, got 0"}
+
+
+def test_receivers_of_webhooks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BILLING", "whsec_bmV3, old")
+    text = LOCAL + "webhooks: {billing: {url: 'https://b.example/t0ken', secrets_env: BILLING}}\n"
+    assert configured(text).webhooks["billing"].events == [*EVENTS]
+    setup = set_up(load(written(text)))
+    assert "b.example" in repr(setup.app.webhooks)
+    assert "t0ken" not in repr(setup.app.webhooks)
+    monkeypatch.setenv(f"{PREFIX}WEBHOOKS__BILLING__EVENTS", "response.failed")
+    assert configured(text).webhooks["billing"].events == ["response.failed"]
+
+
+def test_webhooks_that_cannot_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert problems(LOCAL + "webhooks: {a: {url: 'https://a.example', secrets_env: NO_SUCH}}\n") == {
+        "webhooks.a.secrets_env": "the environment variable NO_SUCH is not set"
+    }
+    monkeypatch.setenv("SECRET", "s")
+    found = problems(LOCAL + "webhooks: {a: {url: 'http://10.0.0.1/t0ken', secrets_env: SECRET}}\n")
+    assert found.keys() == {"webhooks.a"}
+    assert "t0ken" not in found["webhooks.a"]
+    text = "webhooks: {a: {url: 'https://a.example', secrets_env: SECRET}}\nstore: none\n"
+    assert "webhooks tell of background responses" in problems(LOCAL + text)[""]
+    found = problems(
+        LOCAL + "webhooks: {a: {secret: SECRET, url: 'https://a.example', secrets_env: SECRET}}\n"
+    )
+    assert "secrets_env" in found["webhooks.a.secret"]
 
 
 def test_json_in_a_variable_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,6 +40,7 @@ def test_the_example_is_one(page: str, tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
     monkeypatch.setenv("AZURE_API_KEY", "sk-2")
+    monkeypatch.setenv("BILLING_SECRETS", "whsec_bmV3")
     setup = set_up(load(file))
     assert set(setup.upstreams) == {"local", "cloud", "azure", "house", "toy"}
     assert setup.upstreams["house"].profile.tool_policy == {"web_search": "error", "*": "drop"}

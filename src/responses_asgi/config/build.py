@@ -19,6 +19,7 @@ from responses_asgi.errors import ConfigurationError, MissingExtraError
 from responses_asgi.gateway.cors import CORS
 from responses_asgi.gateway.gateway import Gateway
 from responses_asgi.upstreams.upstream import Upstream
+from responses_asgi.webhooks import Webhook
 
 __all__ = ["DEMO", "Setup", "set_up"]
 
@@ -80,7 +81,10 @@ def set_up(loaded: Loaded, *, source: str | None = None) -> Setup:
     if config.cors is not None and not any(_within(problem.path, "cors") for problem in problems):
         # Its errors name the key themselves.
         objects["cors"] = _tried(partial(CORS, **config.cors.model_dump()), "", problems)
+    hooks = [hook for name in config.webhooks if (hook := _webhook(config, name, problems))]
     if not problems:
+        if hooks:
+            objects["webhooks"] = hooks
         table, settings = _table(config, upstreams), _settings(config)
         app = _tried(partial(Gateway, table, **settings, **objects), "", problems)
         if app is not None:
@@ -141,6 +145,16 @@ def _upstream(given: UpstreamConfig, options: dict[str, Any]) -> Upstream:
     }
     kind = next(kind for kind in makers if kind in options)
     return makers[kind](options.pop(kind), **options)
+
+
+def _webhook(config: Config, name: str, problems: list[Problem]) -> Webhook | None:
+    path, given = key_path(("webhooks", name)), config.webhooks[name]
+    if any(_within(problem.path, path) for problem in problems):
+        return None
+    secrets = [each.strip() for each in os.environ[given.secrets_env].split(",") if each.strip()]
+    options = given.model_dump(include={"events", "allow_private"})
+    hook: Webhook | None = _tried(partial(Webhook, given.url, secrets, **options), path, problems)
+    return hook
 
 
 def _table(config: Config, upstreams: Mapping[str, Upstream]) -> dict[str, Any]:

@@ -59,6 +59,8 @@ def problems_between(loaded: Loaded) -> Iterator[Problem]:
     yield from _of_models(loaded)
     for key in ("secret_env", "seal_keys_env"):
         yield from _variable(getattr(config, key), key)
+    for name, webhook in config.webhooks.items():
+        yield from _variable(webhook.secrets_env, key_path(("webhooks", name, "secrets_env")))
     if config.server.workers > 1 and _keeps_in_memory(config):
         yield Problem(
             "server.workers",

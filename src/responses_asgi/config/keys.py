@@ -65,7 +65,7 @@ _OF_A_MODEL = ("upstream", "model", "chat", "responses")
 def known_keys(location: Sequence[object]) -> list[str]:
     """The keys that there are below a place of the configuration; names and numbers in it may be any."""
     place = tuple(
-        NAME if i == 1 and location[0] in ("upstreams", "models") else str(key)
+        NAME if i == 1 and location[0] in ("upstreams", "models", "webhooks") else str(key)
         for i, key in enumerate(location)
     )
     if place[:1] == ("models",):

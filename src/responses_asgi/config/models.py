@@ -17,6 +17,7 @@ from responses_asgi.types.events import Dialect
 from responses_asgi.upstreams.credentials import CredentialsMode
 from responses_asgi.upstreams.upstream import API
 from responses_asgi.upstreams.websocket import SocketLimits
+from responses_asgi.webhooks.events import EVENTS
 
 __all__ = [
     "BackgroundConfig",
@@ -28,6 +29,7 @@ __all__ = [
     "ServerConfig",
     "TargetConfig",
     "UpstreamConfig",
+    "WebhookConfig",
 ]
 
 _MIB = 1024 * 1024
@@ -273,6 +275,9 @@ class BackgroundConfig(Section):
     queued: Annotated[int, Field(gt=0)] = 1_000
     """Responses that wait for their turn; with more of them requests are a 429."""
 
+    queued_bytes: Annotated[int, Field(gt=0)] = 256 * _MIB
+    """How large the requests that wait may be together, in bytes; more are a 429."""
+
     lease: Seconds = 30.0
     """The longest time for which the response of a worker that is gone may look as if it were being made."""
 
@@ -286,10 +291,26 @@ class BackgroundConfig(Section):
     """How long events are gathered before they are logged, and so shown."""
 
     poll: Seconds = 0.5
-    """How often it is looked whether somebody wants a response cancelled."""
+    """How often it is looked whether somebody wants a response cancelled, or a worker is gone."""
 
     rerun: bool = False
     """Whether a response that nothing was said of yet is begun again when its worker is gone."""
+
+
+class WebhookConfig(Section):
+    """Who is told when background responses have ended."""
+
+    url: str
+    """Where the events are posted to."""
+
+    secrets_env: str
+    """The environment variable with the secrets that sign them, each of them; with commas."""
+
+    events: Words = [*EVENTS]
+    """The types of events that are sent."""
+
+    allow_private: bool = False
+    """Whether it may be in a private network, and `http://`."""
 
 
 class Config(Section):
@@ -350,3 +371,6 @@ class Config(Section):
     cors: CORSConfig | None = None
     limits: LimitsConfig = LimitsConfig()
     background: BackgroundConfig = BackgroundConfig()
+
+    webhooks: dict[str, WebhookConfig] = {}
+    """The receivers of webhooks by a name of yours."""

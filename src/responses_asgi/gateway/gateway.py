@@ -36,6 +36,7 @@ from responses_asgi.types.events import Dialect
 from responses_asgi.types.json import JSON, dumps
 from responses_asgi.upstreams.replies import send_error
 from responses_asgi.upstreams.upstream import ENDPOINTS, Upstream, WireAPI
+from responses_asgi.webhooks import Webhooks
 
 __all__ = ["Gateway", "GatewaySettings"]
 
@@ -161,6 +162,11 @@ class Gateway:
     async def aclose(self) -> None:
         """Close what is held for the running event loop; a later request opens it anew."""
         await self._runtime.aclose()
+
+    @property
+    def webhooks(self) -> Webhooks | None:
+        """What tells others of background responses that have ended, and lists what nobody took."""
+        return self._background.webhooks if self._background else None
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer what is the gateway's own, and pass on the rest; `scope` is below the mount point."""

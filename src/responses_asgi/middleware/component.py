@@ -29,6 +29,7 @@ from responses_asgi.types.asgi import ASGIApp, Receive, Scope, Send
 from responses_asgi.types.json import JSON
 from responses_asgi.upstreams.replies import send_error
 from responses_asgi.upstreams.upstream import ENDPOINTS, Upstream, WireAPI
+from responses_asgi.webhooks import Webhooks
 
 __all__ = ["Component", "Settings"]
 
@@ -120,6 +121,11 @@ class Component:
             await self.upstream.app(scope, receive, send)
         else:
             await send_error(send, self._not_allowed(method))
+
+    @property
+    def webhooks(self) -> Webhooks | None:
+        """What tells others of background responses that have ended, and lists what nobody took."""
+        return self._background.webhooks if self._background else None
 
     def serves(self, scope: Scope) -> bool:
         """Whether an HTTP request of this scope is to one of our paths."""

@@ -1,6 +1,7 @@
 """Runs the Python examples of the README and the documentation as tests.
 
-The page on testing consists of tests; tests/test_testing_docs.py runs it.
+The page on testing consists of tests; tests/test_testing_docs.py runs it. The examples of the page on clients
+are led to servers of the tests: tests/test_clients_docs.py, and the suites with programs from npm.
 """
 
 from __future__ import annotations
@@ -16,5 +17,5 @@ pytest_collect_file = Sybil(
     parsers=[PythonCodeBlockParser()],
     path=str(ROOT),
     patterns=["*.md"],
-    excludes=["examples/**/*.md", "docs/testing.md"],
+    excludes=["examples/**/*.md", "docs/testing.md", "docs/clients.md"],
 ).pytest()

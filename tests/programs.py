@@ -17,8 +17,8 @@ from responses_asgi.types.asgi import ASGIApp, Message, Receive, Scope, Send
 from responses_asgi.types.json import JSON
 from tests.chat_history import Turn
 
-# Seconds for one run, most of which take one or two.
-PATIENCE = 60.0
+# Seconds for one run, most of which take one or two; opencode takes ten.
+PATIENCE = 100.0
 
 
 class Finished(NamedTuple):

@@ -26,12 +26,13 @@ class Node:
 
     def scene(self, script: str, name: str, **variables: str) -> Any:
         """Run a scene of a script beside this file, and return what it tells."""
-        return self.run((Path(__file__).parent / script).read_text(), name, **variables)
+        said = self.run((Path(__file__).parent / script).read_text(), name, **variables)
+        return json.loads(said.splitlines()[-1])
 
-    def run(self, program: str, *arguments: str, **variables: str) -> Any:
-        """Run a program, and return the JSON in the last line that it writes."""
+    def run(self, program: str, *arguments: str, **variables: str) -> str:
+        """Run a program, and return what it writes."""
         (self.folder / "program.mjs").write_text(program)
         command = [str(self._packages / ".bin" / "node"), "program.mjs", *arguments]
         done = finished(command, self.folder, {**bare_environment(self.folder), **variables})
         assert done.status == 0, f"{done.stdout}\n{done.stderr}"
-        return json.loads(done.stdout.splitlines()[-1])
+        return done.stdout

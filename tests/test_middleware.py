@@ -158,7 +158,7 @@ async def test_websockets_and_unknown_scopes_pass_untouched() -> None:
     async def send(message: Message) -> None:
         raise AssertionError
 
-    websocket = {"type": "websocket", "path": "/v1/responses", "headers": []}
+    websocket = {"type": "websocket", "path": "/v1/realtime", "headers": []}
     await component(websocket, receive, send)
     assert inner.calls == [(websocket, receive, send)]
 

@@ -20,7 +20,7 @@ from responses_asgi.types.events import DONE, Event
 from responses_asgi.types.json import JSON
 from responses_asgi.upstreams.replies import SSE_HEADERS, send_json
 
-__all__ = ["Header", "JSONSink", "LastingSink", "SSESink", "Sink"]
+__all__ = ["Header", "JSONSink", "LastingSink", "SSESink", "Sink", "StayingSink"]
 
 logger = logging.getLogger("responses_asgi")
 
@@ -56,6 +56,14 @@ class LastingSink(Sink, Protocol):
 
     async def flush(self) -> None:
         """Return when everything that was written lasts."""
+
+
+@runtime_checkable
+class StayingSink(Sink, Protocol):
+    """A sink whose reader stays when an answer is given up, to be told how it ended."""
+
+    unsaid: Sequence[Event]
+    """The last events of an answer that was given up, which nobody has been told."""
 
 
 class SSESink:

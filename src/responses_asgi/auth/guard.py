@@ -98,6 +98,15 @@ class Guard:
         elif (owner or action == "create") and not await self.granted(owner):
             raise self._not_granted(owner)
 
+    async def check_handshake(self, scope: Scope, owner: str) -> None:
+        """Return if a client may open a socket, each of whose turns the app is asked for.
+
+        Only `principal`, issued keys and `auth_path` can tell before a turn is asked for. Raises APIError as
+        `check` does.
+        """
+        if self._owners.decided or issued_to(scope) is not None or self._auth_path is not None:
+            await self.check(scope, owner, action="create")
+
     def _not_granted(self, owner: str) -> APIError:
         who = "this credential" if owner else "requests without a credential"
         return _unknown(

@@ -9,7 +9,7 @@ from responses_asgi.errors import APIError
 from responses_asgi.exchange.options import Options
 from responses_asgi.exchange.outlets import Outlet
 from responses_asgi.loss import LOSS_HEADER, header_value
-from responses_asgi.sinks import Header, LastingSink
+from responses_asgi.sinks import Header, LastingSink, StayingSink
 from responses_asgi.translate.rounds import Staged
 from responses_asgi.translate.translator import Translator
 from responses_asgi.types.events import DONE, Event, StreamEvent
@@ -151,12 +151,14 @@ class Answer:
         self._open = set(range(self.translator.calls))
 
     def abandon(self, error: APIError) -> None:
-        """Nobody is there to be told: end the translation, for the hooks."""
+        """Nobody waits for the answer: end the translation, for the hooks and for a sink that stays."""
         if not self.closed:
             self.closed = True
             if not self._begun:
                 self._start()
-            self.translator.fail(error)
+            unsaid = self.translator.fail(error)
+            if isinstance(self._sink, StayingSink):
+                self._sink.unsaid = unsaid
         self.stop()
 
     def stop(self) -> None:

@@ -26,7 +26,7 @@ from responses_asgi.exchange.outlets import KeepingOutlet, Outlet
 from responses_asgi.exchange.pairs import Pair, Past, pair_of
 from responses_asgi.exchange.routes import Route, Service
 from responses_asgi.exchange.upstream_request import UpstreamRequest, upstream_request
-from responses_asgi.history import Turn
+from responses_asgi.history import Recent, Turn
 from responses_asgi.history.requests import Detached
 from responses_asgi.history.sealed import reasoning_seal
 from responses_asgi.loss import Loss, Losses
@@ -60,6 +60,8 @@ class Asked(NamedTuple):
     losses: Sequence[Loss] = ()
     detached: Detached | None = None
     """What is told already of an answer that is made in the background; None: the client waits for it."""
+    recent: Recent | None = None
+    """What the client's connection remembers; None: HTTP requests have none that does."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -86,6 +88,7 @@ class Attempt:
             spoken=pair.spoken,
             profile=upstream.profile,
             detached=asked.detached,
+            recent=asked.recent,
         )
         recall = None
         if service.memory and asked.client == "chat" and not pair.equal:

@@ -17,6 +17,7 @@ from responses_asgi.auth import Guard
 from responses_asgi.background.again import preparing
 from responses_asgi.errors import APIError
 from responses_asgi.exchange import Options, Route, Service, ask_app, ask_once, run_exchange
+from responses_asgi.exchange.attempt import is_edited
 from responses_asgi.exchange.refusals import telling_refusals
 from responses_asgi.gateway.cors import CORS
 from responses_asgi.gateway.inner_lifespan import started
@@ -37,6 +38,7 @@ from responses_asgi.types.json import JSON, dumps
 from responses_asgi.upstreams.replies import send_error
 from responses_asgi.upstreams.upstream import ENDPOINTS, Upstream, WireAPI
 from responses_asgi.webhooks import Webhooks
+from responses_asgi.websocket import ResponsesSockets
 
 __all__ = ["Gateway", "GatewaySettings"]
 
@@ -122,6 +124,12 @@ class Gateway:
         if self._background is not None:
             self._background.prepare = preparing(self._service, self._responding)
         self._resources = self._make_resources(guard, given)
+        self._sockets = ResponsesSockets(
+            self._service,
+            guard,
+            websocket=given.get("websocket", True),
+            origins=cors.origins if cors else (),
+        )
         self._dry_run = DryRun(self._way, service=self._service, guard=guard, bases=self._bases)
         if list_upstream_models is None:
             list_upstream_models = not any(entry.exact for entry in self._table.entries)
@@ -171,7 +179,7 @@ class Gateway:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer what is the gateway's own, and pass on the rest; `scope` is below the mount point."""
         if scope["type"] != "http":
-            await self._pass(scope, receive, send)
+            await self._serve_socket(scope, receive, send)
             return
         method, path = scope["method"], scope["path"]
         if method in _READING and (path in self._documents or _MODELS.fullmatch(path)):
@@ -189,6 +197,34 @@ class Gateway:
             await self._pass(scope, receive, send)
         else:
             await send_error(send, _not_allowed(method))
+
+    async def _serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a WebSocket of a Responses client, and pass on every other one."""
+        target = self._targets["responses"].find(scope["path"])
+        if target is None or scope["type"] != "websocket":
+            await self._pass(scope, receive, send)
+            return
+        prefix = target.path.removesuffix(ENDPOINTS["responses"])
+        await self._sockets(
+            scope,
+            receive,
+            send,
+            choose=partial(self._choose, "responses", prefix),
+            model=target.model,
+            app=self._pass if self._passes_responses() else None,
+        )
+
+    def _passes_responses(self) -> bool:
+        """Whether Responses clients have one upstream, which speaks it, and nothing is done on the way."""
+        ways = [
+            entry.upstreams["responses"] for entry in self._table.entries if "responses" in entry.upstreams
+        ]
+        default = self._table.default
+        if default is None or ways != [default.upstreams.get("responses")] or len(ways[0]) > 1:
+            return False
+        upstream = ways[0][0]
+        equal = upstream.spoken_to("responses") == "responses"
+        return equal and self.state.store is None and not is_edited(upstream)
 
     def _find(self, path: str) -> tuple[WireAPI, Target] | None:
         """The API whose endpoint this is."""

@@ -14,6 +14,7 @@ from functools import partial
 from responses_asgi.errors import InvalidRequestError
 from responses_asgi.history.expand import before, new_messages, resolved, with_results
 from responses_asgi.history.items import Entry, input_entries
+from responses_asgi.history.recent import Recent
 from responses_asgi.history.requests import STATE_FIELDS, without
 from responses_asgi.history.resent import keeping_nothing, resent
 from responses_asgi.history.sealed import open_items
@@ -37,8 +38,9 @@ async def begin_responses(
     spoken: WireAPI,
     profile: Profile | None,
     max_items: int,
+    recent: Recent | None = None,
 ) -> Turn:
-    """The turn of a Responses request."""
+    """The turn of a Responses request; `recent`: what its connection remembers."""
     losses = Losses()
     asked = keeping.asked
     if body.get("background") and asked.detached is None:
@@ -50,7 +52,11 @@ async def begin_responses(
         )
     opened = open_input(body, owner, seals, losses)
     given = input_entries(body.get("input"), keeping.new_id)
-    history = await before(keeping.kept, owner, asked, losses, max_items)
+    known = None if recent is None else recent.find(asked.previous)
+    if known is None:
+        history = await before(keeping.kept, owner, asked, losses, max_items)
+    else:
+        history = known.replayed(max_items)
     entries = await resolved(keeping.kept, owner, given, history, losses)
     items = open_items((entry.item for entry in history), seals, owner, losses, _origin(keeping))
     request = without(opened, (*STATE_FIELDS, "background"))
@@ -62,12 +68,17 @@ async def begin_responses(
         request = keeping_nothing(request, profile)
         if isinstance(request.get("input"), list):
             request["input"] = resent(request["input"], profile, losses, "input")
+    keeping = keeping._replace(entries=entries)
+    if known is not None:
+        # What is stored of this turn cannot refer to what is not stored.
+        keeping = keeping._replace(entries=[*history, *entries], asked=asked._replace(previous=None))
     return Turn(
         request,
         owner,
         history=History(items, asked.echo(), queued=asked.detached is not None),
         losses=losses,
-        keeping=keeping._replace(entries=entries),
+        keeping=keeping,
+        entries=None if recent is None else [*history, *entries],
     )
 
 

@@ -7,31 +7,24 @@ import time
 from collections.abc import Callable
 
 from responses_asgi.errors import InvalidRequestError
-from responses_asgi.history.begin import begin_chat, begin_responses, open_input
+from responses_asgi.history.begin import begin_chat, begin_responses
 from responses_asgi.history.chain import MAX_ITEMS, Kept
 from responses_asgi.history.completions import Completions
 from responses_asgi.history.conversations import Conversations
-from responses_asgi.history.expand import refuse_references
-from responses_asgi.history.misses import RANDOM_BYTES, STATELESS, Misses, keeps_nothing
-from responses_asgi.history.requests import Detached, state_request, without
+from responses_asgi.history.misses import RANDOM_BYTES, STATELESS, Misses
+from responses_asgi.history.recent import Recent
+from responses_asgi.history.requests import Detached, state_request
 from responses_asgi.history.responses import Responses
+from responses_asgi.history.stateless import begin_over_chat, begin_over_responses
 from responses_asgi.history.turn import Keeping, Turn, Warnings
-from responses_asgi.loss import Losses
 from responses_asgi.owners import Owners
 from responses_asgi.profiles import Profile
 from responses_asgi.seal import Seals
 from responses_asgi.stores.records import Records
-from responses_asgi.translate.translator import History
 from responses_asgi.types.json import JSON
 from responses_asgi.upstreams.upstream import WireAPI
 
 __all__ = ["State"]
-
-# Fields that need a store: field -> error code.
-_STATEFUL = {
-    "previous_response_id": "previous_response_not_found",
-    "conversation": "unsupported_parameter",
-}
 
 # Ids that nothing is found by; those of Chat calls may have no more than 40 characters.
 _UNTAGGED = frozenset({"call_"})
@@ -89,16 +82,29 @@ class State:
         spoken: WireAPI,
         profile: Profile | None = None,
         detached: Detached | None = None,
+        recent: Recent | None = None,
     ) -> Turn:
         """What a validated request of this client API asks, with what came before it.
 
         `spoken` is the API of the upstream that is asked, `profile` how it departs from OpenAI; None: as
-        OpenAI. `detached`: the response is made in the background. Without a store, what an upstream's own
-        state may answer passes untouched. Raises InvalidRequestError for ids that lead nowhere or need a
-        store, and StoreError when what came before cannot be read.
+        OpenAI. `detached`: the response is made in the background. `recent` is what the client's connection
+        remembers. Without a store, what an upstream's own state may answer passes untouched. Raises
+        InvalidRequestError for ids that lead nowhere or need a store, and StoreError when what came before
+        cannot be read.
         """
         if self.store is None or self._kept is None:
-            return self._stateless(body, owner, client, spoken)
+            if client == "chat":
+                return Turn(body, owner)
+            begin = begin_over_responses if spoken == "responses" else begin_over_chat
+            return begin(
+                body,
+                owner,
+                new_id=self.new_id,
+                seals=self.seals,
+                profile=profile,
+                recent=recent,
+                max_items=self._max_items,
+            )
         keeping = Keeping(
             store=self.store,
             kept=self._kept,
@@ -108,8 +114,17 @@ class State:
             asked=state_request(body, client, detached=detached),
             metadata=body.get("metadata"),
         )
-        begin_turn = begin_chat if client == "chat" else begin_responses
-        return await begin_turn(
+        if client == "chat":
+            return await begin_chat(
+                body,
+                owner,
+                keeping,
+                seals=self.seals,
+                spoken=spoken,
+                profile=profile,
+                max_items=self._max_items,
+            )
+        return await begin_responses(
             body,
             owner,
             keeping,
@@ -117,21 +132,8 @@ class State:
             spoken=spoken,
             profile=profile,
             max_items=self._max_items,
+            recent=recent,
         )
-
-    def _stateless(self, body: JSON, owner: str, client: WireAPI, spoken: WireAPI) -> Turn:
-        """The turn of a request where nothing is kept."""
-        if client == "chat" or spoken == "responses":
-            return Turn(body, owner)
-        for name, code in _STATEFUL.items():
-            if body.get(name):
-                raise keeps_nothing(name, code=code)
-        refuse_references(body.get("input"))
-        losses = Losses()
-        if body.get("store"):
-            losses.report("store", "dropped", STATELESS)
-        request = without(open_input(body, owner, self.seals, losses), ("store",))
-        return Turn(request, owner, history=History(echo={"store": False}), losses=losses)
 
     def _domains(self, store: Records, now: Callable[[], float]) -> Kept:
         return Kept(

@@ -67,6 +67,8 @@ class Turn:
     - `history`: what comes before its input, and what the response tells of that.
     - `losses`: what was lost on the way.
     - `owner`: whose turn it is.
+    - `entries`: all items that come before the answer, as they were sent; None when they are not known here.
+      Only for turns of a connection that remembers.
     """
 
     def __init__(
@@ -77,11 +79,13 @@ class Turn:
         history: History | None = None,
         losses: Losses | None = None,
         keeping: Keeping | None = None,
+        entries: Sequence[Entry] | None = None,
     ) -> None:
         self.body = body
         self.owner = owner
         self.history = History() if history is None else history
         self.losses = Losses() if losses is None else losses
+        self.entries = entries
         self._keeping = keeping
 
     @property

@@ -30,6 +30,7 @@ from responses_asgi.types.json import JSON
 from responses_asgi.upstreams.replies import send_error
 from responses_asgi.upstreams.upstream import ENDPOINTS, Upstream, WireAPI
 from responses_asgi.webhooks import Webhooks
+from responses_asgi.websocket import ResponsesSockets
 
 __all__ = ["Component", "Settings"]
 
@@ -37,8 +38,9 @@ __all__ = ["Component", "Settings"]
 class Component:
     """What `ResponsesMiddleware` and `ChatCompletionsMiddleware` have in common.
 
-    On our paths only POST is ours. Other methods, WebSockets, other paths and their bodies are the app's;
-    an Upstream has no other methods there, so that they are a 405, except OPTIONS, which belongs to CORS.
+    On our paths only POST is ours, and of Responses clients also WebSockets. Other methods, other paths and
+    their bodies are the app's; an Upstream has no other methods there, so that they are a 405, except
+    OPTIONS, which belongs to CORS.
     Where there is a store, the paths over what it keeps are ours, too.
     """
 
@@ -96,6 +98,8 @@ class Component:
         self._dry_run = DryRun(self._way, service=self._service, guard=self._guard, bases=bases)
         self._dry_runs = bool(given.get("dry_run"))
         self._around: Mapping[str, Any] = {}
+        websocket = given.get("websocket", True)
+        self._sockets = ResponsesSockets(self._service, self._guard, websocket=websocket)
         self._runtime = Runtime(self._resources_to_close())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -105,7 +109,7 @@ class Component:
             await LifespanRelay(self.upstream.app, self, receive, send).run(scope)
             return
         prefix, path = split_root(scope)
-        target = self._targets.find(path) if kind == "http" else None
+        target = self._targets.find(path) if self._is_ours(kind) else None
         await self.start()
         if kind == "http" and self._resources.serves(path, scope["method"]):
             await self._resources(scope, receive, send)
@@ -115,7 +119,9 @@ class Component:
             return
         scope, prefix = self._placed(scope, prefix, path)
         method = scope.get("method")
-        if target is not None and method == "POST":
+        if target is not None and kind == "websocket":
+            await self._serve_socket(scope, receive, send, target._replace(path=prefix + target.path))
+        elif target is not None and method == "POST":
             await self._serve(scope, receive, send, target._replace(path=prefix + target.path))
         elif target is None or self._wraps or method == "OPTIONS":
             await self.upstream.app(scope, receive, send)
@@ -128,11 +134,13 @@ class Component:
         return self._background.webhooks if self._background else None
 
     def serves(self, scope: Scope) -> bool:
-        """Whether an HTTP request of this scope is to one of our paths."""
-        if scope["type"] != "http":
+        """Whether an HTTP request or a WebSocket of this scope is to one of our paths."""
+        if not self._is_ours(scope["type"]):
             return False
         path = split_root(scope)[1]
-        return self._targets.find(path) is not None or self._resources.serves(path, scope["method"])
+        if self._targets.find(path) is not None:
+            return True
+        return scope["type"] == "http" and self._resources.serves(path, scope["method"])
 
     @asynccontextmanager
     async def lifespan(self, app: object = None) -> AsyncIterator[None]:
@@ -159,6 +167,22 @@ class Component:
         if self._background is not None:
             await self._background.aclose()
         await self._runtime.aclose()
+
+    def _is_ours(self, kind: str) -> bool:
+        """Whether scopes of this type may be ours: Chat has no WebSockets."""
+        return kind == "http" or (kind == "websocket" and self.client == "responses")
+
+    async def _serve_socket(self, scope: Scope, receive: Receive, send: Send, target: Target) -> None:
+        """Answer a WebSocket on one of our paths."""
+        route = Route(self.upstream, target.path)
+        await self._sockets(
+            scope,
+            receive,
+            send,
+            choose=lambda body: (route,),
+            model=target.model,
+            app=self.upstream.app if self._passes else None,
+        )
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, target: Target) -> None:
         """Answer a request to one of our paths."""

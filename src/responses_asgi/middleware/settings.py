@@ -18,6 +18,7 @@ from responses_asgi.stores.url import store_from_url
 from responses_asgi.types.json import JSON
 from responses_asgi.upstreams.upstream import AfterExchange, BeforeUpstream, OnEvent
 from responses_asgi.webhooks import Webhook, Webhooks
+from responses_asgi.websocket import WebSocketLimits
 
 __all__ = ["OPTIONS", "STATE", "ServiceSettings", "Settings", "make_background", "make_state"]
 
@@ -44,6 +45,8 @@ class ServiceSettings(TypedDict, total=False):
       store for it, such as those of this package.
     - `webhooks`: who is told when background responses have ended: receivers, or `Webhooks` over the same
       store.
+    - `websocket`: whether Responses clients may open WebSockets, or the bounds of these; False: they are
+      refused with 426, and told to POST.
     """
 
     strict: bool
@@ -63,6 +66,7 @@ class ServiceSettings(TypedDict, total=False):
     count_tokens: CountTokens | None
     background: BackgroundLimits | bool
     webhooks: Sequence[Webhook] | Webhooks
+    websocket: bool | WebSocketLimits
 
 
 class Settings(ServiceSettings, total=False):
@@ -112,9 +116,10 @@ STATE = frozenset(
         "background",
         "webhooks",
         "dry_run",
+        "websocket",
     }
 )
-"""The settings of what is kept, and of the paths that are ours beside those of the API."""
+"""The settings of what is kept, and of what is ours beside the POSTs of the API."""
 
 
 def make_state(given: Mapping[str, Any], *, default: Callable[[], Records | None]) -> State:

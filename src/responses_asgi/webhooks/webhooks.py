@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -21,8 +20,6 @@ from responses_asgi.webhooks.sender import Sender
 from responses_asgi.webhooks.webhook import Webhook
 
 __all__ = ["RETRIES", "Webhooks"]
-
-logger = logging.getLogger("responses_asgi")
 
 _MINUTE, _HOUR = 60.0, 3600.0
 
@@ -102,24 +99,23 @@ class Webhooks:
     async def announce(self, owner: str, response: JSON) -> None:
         """Have the end of a response told to every receiver that wants to know; it is kept when this returns.
 
-        One that has not ended is not told, the same end twice is one event. Never raises for the store's
-        sake: an event that could not be kept is logged as lost.
+        One that has not ended is not told, the same end twice is one event. Raises what the store raises when
+        it could not be kept for every receiver: then announce it again.
         """
         now = self._pace.now()
         event = event_for(response, now=now)
         if event is None:
             return
-        for webhook in self._webhooks:
-            if event["type"] not in webhook.events:
-                continue
-            try:
-                added = await self._outbox.add(owner, event, webhook, now=now)
-            except Exception as error:
-                # A user's own store may raise anything; the response is not to suffer from it.
-                told = (event["type"], response["id"], webhook.site)
-                logger.error("Webhook %s of %s for %s is lost, it could not be kept: %s", *told, error)
+        wanted = [webhook for webhook in self._webhooks if event["type"] in webhook.events]
+        adding = (self._outbox.add(owner, event, webhook, now=now) for webhook in wanted)
+        failure: BaseException | None = None
+        for added in await asyncio.gather(*adding, return_exceptions=True):
+            if isinstance(added, BaseException):
+                failure = added
             else:
                 self._plan(added)
+        if failure is not None:
+            raise failure
 
     @asynccontextmanager
     async def resource(self) -> AsyncIterator[Webhooks]:

@@ -25,6 +25,7 @@ from responses_asgi.exchange.calls import Calls
 from responses_asgi.exchange.outlets import KeepingOutlet, Outlet
 from responses_asgi.exchange.pairs import Pair, Past, pair_of
 from responses_asgi.exchange.routes import Route, Service
+from responses_asgi.exchange.tool_rounds import ToolTurn, staged
 from responses_asgi.exchange.upstream_request import UpstreamRequest, upstream_request
 from responses_asgi.history import Recent, Turn
 from responses_asgi.history.requests import Detached
@@ -32,6 +33,7 @@ from responses_asgi.history.sealed import reasoning_seal
 from responses_asgi.loss import Loss, Losses
 from responses_asgi.translate.chat_to_responses import ChatToResponses
 from responses_asgi.translate.messages import HISTORY
+from responses_asgi.translate.rounds import Staged
 from responses_asgi.translate.translator import Translator
 from responses_asgi.types.asgi import Scope
 from responses_asgi.types.json import JSON
@@ -75,6 +77,7 @@ class Attempt:
     translator: Translator
     context: ExchangeContext
     request: UpstreamRequest
+    tools: ToolTurn | None = None
 
     @classmethod
     async def prepare(cls, asked: Asked, route: Route, service: Service) -> Attempt:
@@ -94,7 +97,26 @@ class Attempt:
         if service.memory and asked.client == "chat" and not pair.equal:
             recall = await service.memory.recall(asked.owner, asked.body)
         past = Past(turn.history, recall, state.new_id, reasoning_seal(state.seals, asked.owner))
-        translator = pair.translator(turn.body, upstream, options, past)
+        context = ExchangeContext(
+            api=pair.client_api,
+            response_id="",
+            principal=asked.owner or None,
+            scope=asked.scope,
+            request=asked.body,
+        )
+        with_tools: tuple[Translator, ToolTurn | None] | None = None
+        if service.hosted is not None:
+            with_tools = await staged(
+                turn.body,
+                upstream=upstream,
+                options=options,
+                past=past,
+                hosted=service.hosted,
+                context=context,
+            )
+        if with_tools is None:
+            with_tools = (pair.translator(turn.body, upstream, options, past), None)
+        translator, tools = with_tools
         for loss in (*asked.losses, *turn.losses):
             translator.losses.report(loss.path, loss.action, loss.reason)
         if translator.calls > options.max_choices:
@@ -106,13 +128,7 @@ class Attempt:
         translated = translator.request()
         if options.strict:
             _refuse_dropped(translator.losses)
-        context = ExchangeContext(
-            api=pair.client_api,
-            response_id="" if pair.equal else translator.response_id,
-            principal=asked.owner or None,
-            scope=asked.scope,
-            request=asked.body,
-        )
+        context.response_id = "" if pair.equal else translator.response_id
         request = await upstream_request(
             translated, scope=asked.scope, path=route.path, upstream=upstream, context=context
         )
@@ -124,13 +140,15 @@ class Attempt:
             translator=translator,
             context=context,
             request=request,
+            tools=tools,
         )
 
     @property
     def idle(self) -> bool:
         """Whether there is nothing to do on the way: the bytes can pass as they are."""
         stateless = self.turn.body is self.asked.body and not (self.turn.keeps or self.turn.history.items)
-        return self.pair.equal and not is_edited(self.upstream) and stateless and not self.asked.losses
+        looked_at = is_edited(self.upstream) or self.tools is not None or self.asked.losses
+        return self.pair.equal and stateless and not looked_at
 
     async def run(self, outlet: Outlet, *, service: Service, hold: bool = False) -> APIError | None:
         """Answer the client; with `hold`, the upstream's failure before its answer began is returned instead.
@@ -148,24 +166,16 @@ class Attempt:
             keep=partial(self._keep, service, keep),
             hold=hold,
         )
-        # Kept here no longer: bodies with images are large, and streams are long.
-        request, self.request = self.request, UpstreamRequest({}, b"")
-        calls = Calls(
-            answer,
-            outlet.receive,
-            outlet.pass_on,
-            request=request,
-            side=self.pair.upstream,
-            cancel=bool(self.asked.body.get("stream")) or service.options.cancel_json,
-            options=service.options,
-            on_status=partial(service.note, self.asked.owner) if service.note else None,
-        )
-        outlet.on_left = calls.left
-        inner_path = request.scope["path"]
-        del request
+        inner_path = self.request.scope["path"]
+        calls = self._calls(answer, outlet, service)
         gone = _gone("The request was cancelled.", "request_cancelled")
         try:
             await calls.run(self.upstream.app)
+            while self.tools and answer.paused and await self._run_tools(self.tools, answer, outlet):
+                await self._ask_again(inner_path)
+                answer.resume()
+                calls = self._calls(answer, outlet, service)
+                await calls.run(self.upstream.app)
             gone = _gone("The client left.", "client_left")
             if not (answer.closed or answer.started):
                 await outlet.vanish()
@@ -184,6 +194,37 @@ class Attempt:
             else:
                 raise calls.raised
         return answer.held
+
+    def _calls(self, answer: Answer, outlet: Outlet, service: Service) -> Calls:
+        """The upstream calls of one round, with the request as it is prepared."""
+        # Kept here no longer: bodies with images are large, and streams are long.
+        request, self.request = self.request, UpstreamRequest({}, b"")
+        calls = Calls(
+            answer,
+            outlet.receive,
+            outlet.pass_on,
+            request=request,
+            side=self.pair.upstream,
+            cancel=bool(self.asked.body.get("stream")) or service.options.cancel_json,
+            options=service.options,
+            on_status=partial(service.note, self.asked.owner) if service.note else None,
+        )
+        outlet.on_left = calls.left
+        return calls
+
+    async def _run_tools(self, tools: ToolTurn, answer: Answer, outlet: Outlet) -> bool:
+        """Run what the upstream has called; whether it is to be asked again."""
+        assert isinstance(self.translator, Staged)
+        return await tools.run(self.translator, answer, outlet.receive)
+
+    async def _ask_again(self, path: str) -> None:
+        self.request = await upstream_request(
+            self.translator.request(),
+            scope=self.asked.scope,
+            path=path,
+            upstream=self.upstream,
+            context=self.context,
+        )
 
     async def _keep(self, service: Service, keep: Callable[[JSON], Awaitable[bool]]) -> bool:
         """Keep what the next turn needs; done before the client can begin it. False when the store failed."""

@@ -9,55 +9,75 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from responses_asgi.errors import InvalidRequestError
 from responses_asgi.exchange.answer import Answer
-from responses_asgi.translate.rounds import HostedCall, HostedName, HostedResult, Staged
-from responses_asgi.translate.translator import NewId
+from responses_asgi.exchange.hosted_tools import HostedTools, Offer
+from responses_asgi.exchange.options import Options
+from responses_asgi.exchange.pairs import Past, pair_of
+from responses_asgi.translate.chat_over_responses import ChatOverResponses
+from responses_asgi.translate.chat_to_responses import ChatToResponses
+from responses_asgi.translate.rounds import HostedCall, HostedName, HostedResult, Rounds, Staged
+from responses_asgi.translate.translator import History, NewId, Translator
 from responses_asgi.types.asgi import Receive
 from responses_asgi.types.json import JSON, loads
 from responses_asgi.upstreams.context import ExchangeContext
 from responses_asgi.upstreams.request import while_client_stays
+from responses_asgi.upstreams.upstream import Upstream
 
-__all__ = ["HostedTools", "Offer", "Tool", "ToolTurn"]
+__all__ = ["ToolTurn", "staged"]
 
 TOO_MANY = "The limit of tool calls for this response is reached; answer with what you know."
 TOO_LATE = "The time for tool calls of this response is over; answer with what you know."
 REFUSED = "The user did not agree to this call."
 
 
-class Tool(Protocol):
-    """One tool that the service runs."""
+async def staged(
+    body: JSON,
+    *,
+    upstream: Upstream,
+    options: Options,
+    past: Past,
+    hosted: HostedTools,
+    context: ExchangeContext,
+) -> tuple[Translator, ToolTurn] | None:
+    """The translator of a request that may use tools of the service, and its tools; None: it may use none.
 
-    label: str
-    name: str
-    approval: bool
-
-    async def call(self, arguments: JSON, context: ExchangeContext) -> HostedResult:
-        """Run it; what goes wrong is a result, too."""
-
-
-class Offer(Protocol):
-    """What one request may use: its body with the tools as functions, the tools by the names of these, and
-    the items that tell the client what there is."""
-
-    body: JSON
-    tools: Mapping[str, Tool]
-    listed: Sequence[JSON]
-
-
-class HostedTools(Protocol):
-    """The tools of a service. `rounds`: the most upstream calls for one answer; `concurrency`: the most calls
-    of one answer at once; `seconds`: the longest time for all tool calls of one answer."""
-
-    rounds: int
-    concurrency: int
-    seconds: float
-
-    async def offer(self, body: JSON, context: ExchangeContext, history: Sequence[JSON]) -> Offer | None:
-        """What this request may use; None: no tool. Raises APIError for what it may not ask for."""
+    `body` is the request without state. Raises InvalidRequestError for tools that it may not ask for.
+    """
+    outer: ChatToResponses | None = None
+    history = past.history
+    if context.api == "chat":
+        outer = ChatToResponses(
+            body,
+            profile=upstream.profile,
+            new_id=past.new_id,
+            now=lambda: int(time.time()),
+            recall=past.recall,
+            reasoning_field=options.reasoning_field,
+            history=history,
+        )
+        body, history = outer.request(), History()
+    offer = await hosted.offer(body, context, history.items)
+    if offer is None:
+        return None
+    tools = ToolTurn(hosted, offer, context)
+    given = offer.body.get("input")
+    items = given if isinstance(given, list) else []
+    await tools.decide([*history.items, *items], past.new_id)
+    asked = {**offer.body, "input": tools.plain(items)} if items else offer.body
+    shown: JSON = {name: body[name] for name in ("tools", "tool_choice") if name in body}
+    before = History(tools.plain(history.items), {**history.echo, **shown})
+    pair = pair_of("responses", upstream)
+    rounds = Rounds(
+        lambda: pair.translator(asked, upstream, options, past._replace(history=before)),
+        names=tools.names,
+        new_id=past.new_id,
+        listed=tools.shown,
+    )
+    return (rounds if outer is None else ChatOverResponses(outer, rounds)), tools
 
 
 class _Approved(NamedTuple):

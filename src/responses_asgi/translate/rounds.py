@@ -25,6 +25,9 @@ from responses_asgi.types.json import JSON, dumps
 __all__ = ["HostedCall", "HostedName", "HostedResult", "Rounds", "Staged"]
 
 _ARGUMENTS = "response.function_call_arguments."
+# A call before anything is known of it.
+_BEGUN: JSON = {"arguments": "", "output": None, "error": None, "status": "in_progress"}
+
 _SAID = frozenset({"message", "reasoning"})
 _OPENING = frozenset({"response.created", "response.queued", "response.in_progress"})
 
@@ -278,12 +281,11 @@ class Rounds:
             "type": "mcp_approval_request" if hosted.approval else "mcp_call",
             "server_label": hosted.label,
             "name": hosted.tool,
-            "arguments": "",
         }
         place = -1
         if not hosted.approval:
             place = self._place()
-            shown |= {"output": None, "error": None, "approval_request_id": None, "status": "in_progress"}
+            shown |= {**_BEGUN, "approval_request_id": None}
             self._say({"type": "response.output_item.added", "output_index": place, "item": shown})
             self._say(
                 {"type": "response.mcp_call.in_progress", "item_id": shown["id"], "output_index": place}
@@ -348,12 +350,15 @@ class Rounds:
         place = self._place()
         self._output[place] = item
         at = {"item_id": item["id"], "output_index": place}
-        empty = {**item, "tools": []} if item["type"] == "mcp_list_tools" else item
+        kind, ending = item["type"], "completed" if item.get("error") is None else "failed"
+        empty = {**item, "tools": []} if kind == "mcp_list_tools" else {**item, **_BEGUN}
         self._say({"type": "response.output_item.added", "output_index": place, "item": empty})
-        if item["type"] == "mcp_list_tools":
-            failed = item.get("error") is not None
-            self._say({"type": "response.mcp_list_tools.in_progress", **at})
-            self._say({"type": f"response.mcp_list_tools.{'failed' if failed else 'completed'}", **at})
+        self._say({"type": f"response.{kind}.in_progress", **at})
+        if kind == "mcp_call":
+            family, written = "response.mcp_call_arguments", item["arguments"]
+            self._say({"type": f"{family}.delta", **at, "delta": written})
+            self._say({"type": f"{family}.done", **at, "arguments": written})
+        self._say({"type": f"response.{kind}.{ending}", **at})
         self._say({"type": "response.output_item.done", "output_index": place, "item": item})
 
     def _place(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -398,6 +399,46 @@ async def test_the_operators_key_opens_only_what_is_listed() -> None:
         assert (got.status, got.code) == (404, "not_found")
         await gateway.aclose()
     assert [request.path for request in recorder.requests] == ["/v1/embeddings"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/chat/completions/",
+        "/v1/chat/completions//",
+        "/v1/chat/completions%2F",
+        "/openai/chat/completions",
+        "/openai/deployments/m/chat/completions/",
+        "/v1/responses/",
+        "/openai/responses/",
+    ],
+)
+async def test_no_spelling_of_an_endpoint_goes_round_what_is_set_for_it(path: str) -> None:
+    recorder = Recorder()
+    async with served(recorder) as url:
+        gateway = Gateway(
+            {"m": Upstream.http(url, api_key="ours", model="real"), "*": Upstream.http(url, api_key="ours")}
+        )
+        body = {"model": "m", "messages": [{"role": "user", "content": "x"}], "input": "x"}
+        async with served(gateway) as at, httpx.AsyncClient() as client:
+            await client.post(at + path, json=body)
+        await gateway.aclose()
+    assert [request.path for request in recorder.requests] == ["/v1/chat/completions"]
+    assert json.loads(recorder.last.body)["model"] == "real"
+
+
+async def test_what_is_kept_is_found_with_a_slash_at_the_end() -> None:
+    recorder = Recorder()
+    async with served(recorder) as url:
+        gateway = Gateway({"house": Upstream.handler(parrot), "*": Upstream.http(url, api_key="ours")})
+        made = (
+            await ask(gateway, "/v1/responses", json.dumps({"model": "house", "input": "x"}).encode())
+        ).json()
+        got = await ask(gateway, f"/v1/responses/{made['id']}/", method="GET")
+        assert got.json() == made
+        assert (await ask(gateway, "/v1/responses/resp_theirs/", method="GET")).status == 404
+        await gateway.aclose()
+    assert recorder.requests == []
 
 
 async def test_what_belongs_to_responses_goes_to_the_default_of_responses_clients() -> None:

@@ -288,7 +288,11 @@ SHOWN = {
     "cookie": "session=sk-theirs",
     "x-auth-token": "sk-theirs",
 }
-QUERY = "?a=1&api-key=sk-theirs&API_KEY=sk-theirs&access_token=sk-theirs&subscription%2Dkey=sk-theirs&b"
+QUERY = (
+    "?a=1&api-key=sk-theirs&API_KEY=sk-theirs&access_token=sk-theirs&subscription%2Dkey=sk-theirs&b"
+    "&x-api-key=sk-theirs&Ocp-Apim-Subscription-Key=sk-theirs&accessToken=sk-theirs&api-key%20=sk-theirs"
+    "&authorization=sk-theirs&api.key=sk-theirs&apiKey[]=sk-theirs"
+)
 
 
 @pytest.mark.parametrize("key", [None, "ours"])
@@ -307,7 +311,12 @@ async def test_a_clients_key_never_reaches_a_server_that_did_not_ask_for_it(
 
 @pytest.mark.parametrize(
     ("headers", "query"),
-    [({"authorization": "Bearer sk-theirs"}, ""), ({"api-key": "sk-theirs"}, ""), ({}, "?api-key=sk-theirs")],
+    [
+        ({"authorization": "Bearer sk-theirs"}, ""),
+        ({"api-key": "sk-theirs"}, ""),
+        ({}, "?api-key=sk-theirs"),
+        ({}, "?authorization=Bearer%20sk-theirs"),
+    ],
 )
 async def test_a_key_that_was_asked_for_arrives_as_a_header(
     how: str, headers: dict[str, str], query: str

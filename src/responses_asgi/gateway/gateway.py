@@ -178,6 +178,7 @@ class Gateway:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer what is the gateway's own, and pass on the rest; `scope` is below the mount point."""
+        scope = self._without_slash(scope)
         if scope["type"] != "http":
             await self._serve_socket(scope, receive, send)
             return
@@ -225,6 +226,16 @@ class Gateway:
         upstream = ways[0][0]
         equal = upstream.spoken_to("responses") == "responses"
         return equal and self.state.store is None and not is_edited(upstream)
+
+    def _without_slash(self, scope: Scope) -> Scope:
+        """The scope with a path of the gateway's own in place of the same with a slash at its end.
+
+        Passed on, it would reach an upstream's endpoint with all that is set for that endpoint left out.
+        """
+        path, method = scope["path"].rstrip("/"), scope.get("method", "GET")
+        if path == scope["path"] or not (self._find(path) or self._resources.serves(path, method)):
+            return scope
+        return {**scope, "path": path, "raw_path": raw_path(path)}
 
     def _find(self, path: str) -> tuple[WireAPI, Target] | None:
         """The API whose endpoint this is."""

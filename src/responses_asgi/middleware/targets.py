@@ -14,7 +14,12 @@ __all__ = ["DEFAULT_PATHS", "Target", "Targets", "split_root"]
 
 DEFAULT_PATHS: dict[WireAPI, tuple[str, ...]] = {
     "responses": ("/responses", "/v1/responses", "/openai/responses", "/openai/v1/responses"),
-    "chat": ("/chat/completions", "/v1/chat/completions", "/openai/v1/chat/completions"),
+    "chat": (
+        "/chat/completions",
+        "/v1/chat/completions",
+        "/openai/chat/completions",
+        "/openai/v1/chat/completions",
+    ),
 }
 """Where clients of each API call, besides Azure's `/openai/deployments/NAME/...`."""
 

@@ -12,9 +12,10 @@ from urllib.parse import quote_from_bytes, unquote_plus
 __all__ = ["from_query", "from_subprotocols"]
 
 # Query parameters that hold a credential. Sources: Azure OpenAI's realtime handshake (`api-key`), Azure API
-# Management (`subscription-key`), RFC 6750, 2.3 (`access_token`), and spellings of these.
-KEY_PARAMETERS = frozenset({"api-key", "api_key", "apikey", "subscription-key"})
-TOKEN_PARAMETERS = frozenset({"access_token"})
+# Management (`subscription-key`), RFC 6750, 2.3 (`access_token`), and the headers' own names. They are told
+# by their letters, so that no spelling of them slips through.
+KEY_PARAMETERS = frozenset({"apikey", "xapikey", "subscriptionkey", "ocpapimsubscriptionkey"})
+TOKEN_PARAMETERS = frozenset({"accesstoken", "authorization"})
 
 # Browsers cannot set headers on a WebSocket, so OpenAI reads their key from a subprotocol.
 # Source: https://platform.openai.com/docs/guides/realtime-websocket
@@ -35,7 +36,7 @@ def from_query(query: bytes) -> tuple[str, dict[str, str]]:
     found: dict[str, str] = {}
     for part in text.split("&"):
         raw_name, _, raw_value = part.partition("=")
-        name, value = unquote_plus(raw_name).lower(), unquote_plus(raw_value)
+        name, value = _letters(unquote_plus(raw_name)), unquote_plus(raw_value)
         if name in KEY_PARAMETERS:
             found = _as_header("api-key", value)
         elif name in TOKEN_PARAMETERS:
@@ -56,8 +57,14 @@ def from_subprotocols(offered: Sequence[str]) -> tuple[list[str], dict[str, str]
     return kept, _as_header("authorization", keys[-1]) if keys else {}
 
 
+def _letters(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())
+
+
 def _as_header(name: str, value: str) -> dict[str, str]:
     """Nothing for a value that no header can carry."""
     if not value or not value.isascii() or not value.isprintable():
         return {}
-    return {name: f"Bearer {value}" if name == "authorization" else value}
+    if name == "authorization" and not value.lower().startswith("bearer "):
+        return {name: f"Bearer {value}"}
+    return {name: value}

@@ -4,6 +4,7 @@
 - `attempt` is one upstream's try: prepare, the upstream call, settle.
 - `request` is the client's side of prepare: bytes to a checked body. `upstream_request` is the other side:
   the body, headers and scope that the upstream gets.
+- `interceptors` stand around the whole of it: limits and telemetry.
 - `pairs` says by tables how the APIs of client and upstream differ; `routes` where a request may go.
 - `calls` makes the upstream call, or several side by side; `inner_call` is one of them, which ends when the
   client leaves.
@@ -17,6 +18,7 @@
 from __future__ import annotations
 
 from responses_asgi.exchange.ask import ask_app, ask_once
+from responses_asgi.exchange.interceptors import Ended, Interception, Interceptor
 from responses_asgi.exchange.options import Options
 from responses_asgi.exchange.routes import Choose, Note, Route, Service
 from responses_asgi.exchange.run import run_exchange
@@ -24,6 +26,9 @@ from responses_asgi.exchange.untouched import pass_untouched
 
 __all__ = [
     "Choose",
+    "Ended",
+    "Interception",
+    "Interceptor",
     "Note",
     "Options",
     "Route",

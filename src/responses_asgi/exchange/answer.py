@@ -31,7 +31,8 @@ class Answer:
     `add_done`: whether a stream ends with a `[DONE]` that the translator does not say. `keep` is called when
     the answer is complete, before the client learns of its end; what it returns is whether everything that
     should be kept is. `hold` tells that there is another upstream to ask: a failure before the first byte
-    that is the upstream's own is then not told, but left in `held`.
+    that is the upstream's own is then not told, but left in `held`. `translating` are the seconds that the
+    translation of the request took.
     """
 
     def __init__(
@@ -45,12 +46,15 @@ class Answer:
         on_event: OnEvent | None = None,
         keep: Callable[[], Awaitable[bool]] | None = None,
         hold: bool = False,
+        translating: float = 0.0,
     ) -> None:
         self.translator = translator
         self.closed = False
         self.held: APIError | None = None
         self.began = time.perf_counter()
         self.first_byte: float | None = None
+        self.first_chunk: float | None = None
+        self.translating = translating
         self.ended: float | None = None
         self._outlet = outlet
         self._context = context
@@ -100,13 +104,26 @@ class Answer:
         With `last` the call's stream is over, at its `marker` or without one; whether that is a success the
         translator knows. The answer is complete when all calls are over.
         """
+        came = time.perf_counter()
+        if self.first_chunk is None:
+            self.first_chunk = came
+        events, ended = self._translated(chunks, call, last=last, marker=marker)
+        self.translating += time.perf_counter() - came
+        if ended:
+            await self._end(events)
+        elif events:
+            await self._tell(events)
+
+    def _translated(
+        self, chunks: Sequence[JSON], call: int, *, last: bool, marker: bool
+    ) -> tuple[list[Event], bool]:
+        """The events of these chunks, and whether they end the answer."""
         translator = self.translator
         events = [] if self._begun else self._start()
         for chunk in chunks:
             events += translator.feed(chunk, call)
             if failure := translator.failure:
-                await self._end(events + translator.fail(failure))
-                return
+                return events + translator.fail(failure), True
             if translator.complete(call):
                 last = True
                 break
@@ -114,12 +131,8 @@ class Answer:
             self._open.discard(call)
         if last and not (self._open and translator.complete(call)):
             events += translator.finish(marker=marker)
-            if self.paused:
-                await self.tell(events)
-            else:
-                await self._end(events)
-        elif events:
-            await self._tell(events)
+            return events, not self.paused
+        return events, False
 
     async def whole(self, document: JSON, headers: Sequence[Header], *, call: int = 0) -> None:
         """The upstream answered with one document: nothing is told before it is known to be good."""
@@ -166,8 +179,14 @@ class Answer:
         self._sink.stop()
 
     def timings(self) -> dict[str, float]:
-        """Seconds since the request: `first_byte` to the client, if there was one, and `total`."""
-        timings = {"total": (self.ended or time.perf_counter()) - self.began}
+        """Seconds since the request: `first_chunk` of the upstream and `first_byte` to the client, if there
+        were such, and `total`; and those spent with `translation`."""
+        timings = {
+            "total": (self.ended or time.perf_counter()) - self.began,
+            "translation": self.translating,
+        }
+        if self.first_chunk is not None:
+            timings["first_chunk"] = self.first_chunk - self.began
         if self.first_byte is not None:
             timings["first_byte"] = self.first_byte - self.began
         return timings

@@ -14,7 +14,8 @@ from __future__ import annotations
 import inspect
 import logging
 import re
-from collections.abc import Awaitable, Callable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -22,6 +23,7 @@ from typing import NamedTuple
 from responses_asgi.errors import APIError, InvalidRequestError
 from responses_asgi.exchange.answer import Answer
 from responses_asgi.exchange.calls import Calls
+from responses_asgi.exchange.interceptors import Ended
 from responses_asgi.exchange.outlets import KeepingOutlet, Outlet
 from responses_asgi.exchange.pairs import Pair, Past, pair_of
 from responses_asgi.exchange.routes import Route, Service
@@ -64,6 +66,8 @@ class Asked(NamedTuple):
     """What is told already of an answer that is made in the background; None: the client waits for it."""
     recent: Recent | None = None
     """What the client's connection remembers; None: HTTP requests have none that does."""
+    headers: Mapping[str, str] = {}
+    """Request headers that the upstream is sent besides the client's."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -78,6 +82,9 @@ class Attempt:
     context: ExchangeContext
     request: UpstreamRequest
     tools: ToolTurn | None = None
+    translating: float = 0.0
+    ended: Ended | None = None
+    """What became of it, once it was run; None where nobody asks."""
 
     @classmethod
     async def prepare(cls, asked: Asked, route: Route, service: Service) -> Attempt:
@@ -103,6 +110,7 @@ class Attempt:
             principal=asked.owner or None,
             scope=asked.scope,
             request=asked.body,
+            headers=asked.headers,
         )
         with_tools: tuple[Translator, ToolTurn | None] | None = None
         if service.hosted is not None:
@@ -125,7 +133,9 @@ class Attempt:
                 param="n",
                 code="invalid_value",
             )
+        began = time.perf_counter()
         translated = translator.request()
+        translating = time.perf_counter() - began
         if options.strict:
             _refuse_dropped(translator.losses)
         context.response_id = "" if pair.equal else translator.response_id
@@ -141,6 +151,7 @@ class Attempt:
             context=context,
             request=request,
             tools=tools,
+            translating=translating,
         )
 
     @property
@@ -165,6 +176,7 @@ class Attempt:
             on_event=self.upstream.on_event,
             keep=partial(self._keep, service, keep),
             hold=hold,
+            translating=self.translating,
         )
         inner_path = self.request.scope["path"]
         calls = self._calls(answer, outlet, service)
@@ -184,6 +196,8 @@ class Attempt:
             answer.abandon(gone)
             _log_losses(self.translator.losses, f"{self.upstream.profile.name} {inner_path}")
             await self._settle(answer)
+            if service.interceptors:
+                self.ended = self._ended(answer)
             if unheard:
                 await keep(self.translator.snapshot(), left=True)
         if isinstance(calls.raised, APIError):
@@ -232,6 +246,14 @@ class Attempt:
         if service.memory and isinstance(translator, ChatToResponses) and translator.failure is None:
             await service.memory.keep(self.asked.owner, translator.remembered())
         return await keep(translator.snapshot())
+
+    def _ended(self, answer: Answer) -> Ended:
+        """What interceptors are told."""
+        translator = self.translator
+        answered, timings = translator.snapshot(), answer.timings()
+        return Ended(
+            self.upstream, answered, translator.losses, timings, translator.failure, begun=answer.started
+        )
 
     async def _settle(self, answer: Answer) -> None:
         """Call `after_exchange`. The answer is out, so that an exception of the hook is only logged."""

@@ -54,20 +54,32 @@ class KeepingOutlet(Outlet, Protocol):
 class HTTPOutlet:
     """The Outlet of one HTTP request: a stream of events, or with `stream` false one JSON document.
 
-    With `unattended` it makes no difference whether the client stays.
+    With `unattended` it makes no difference whether the client stays. `headers` go out with the start of the
+    response, in place of those of the same names.
     """
 
-    def __init__(self, receive: Receive, send: Send, *, stream: bool, unattended: bool = False) -> None:
+    def __init__(
+        self,
+        receive: Receive,
+        send: Send,
+        *,
+        stream: bool,
+        unattended: bool = False,
+        headers: Sequence[Header] = (),
+    ) -> None:
         self.on_left: Callable[[], None] | None = None
         self._receive = receive
         self._send = send
         self._stream = stream
         self._unattended = unattended
+        self._headers = headers
 
     async def receive(self) -> Message:
         return await asyncio.Future[Message]() if self._unattended else await self._receive()
 
     async def pass_on(self, message: Message) -> None:
+        if self._headers and message["type"] == "http.response.start":
+            message, self._headers = _with_headers(message, self._headers), ()
         try:
             await self._send(message)
         except OSError:
@@ -85,3 +97,9 @@ class HTTPOutlet:
 
     async def vanish(self) -> None:
         await send_to_nobody(self._send)
+
+
+def _with_headers(start: Message, headers: Sequence[Header]) -> Message:
+    names = {name for name, _ in headers}
+    kept = [header for header in start.get("headers") or () if bytes(header[0]).lower() not in names]
+    return {**start, "headers": [*kept, *headers]}

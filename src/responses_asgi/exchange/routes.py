@@ -15,6 +15,7 @@ from responses_asgi.upstreams.upstream import Upstream
 
 if TYPE_CHECKING:
     from responses_asgi.exchange.hosted_tools import HostedTools
+    from responses_asgi.exchange.interceptors import Interceptor
     from responses_asgi.exchange.run import Tries
 
 __all__ = ["Choose", "Detach", "Note", "Route", "Service"]
@@ -52,6 +53,7 @@ class Service:
     `state` knows what came before a request and keeps what came of it, `memory` what the next turn of a Chat
     client of a Responses upstream needs, `note` is told how upstreams answered. `detach` makes answers in the
     background; None: that is refused. `hosted` are the tools that are run here; None: there are none.
+    `interceptors` stand around every exchange, the outermost first.
     """
 
     options: Options
@@ -60,3 +62,4 @@ class Service:
     note: Note | None = None
     detach: Detach | None = None
     hosted: HostedTools | None = None
+    interceptors: Sequence[Interceptor] = ()

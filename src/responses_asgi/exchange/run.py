@@ -14,11 +14,12 @@ from collections.abc import Sequence
 
 from responses_asgi.errors import APIError
 from responses_asgi.exchange.attempt import Asked, Attempt
+from responses_asgi.exchange.interceptors import Ended, Intercepted, intercept
 from responses_asgi.exchange.outlets import HTTPOutlet, Outlet
 from responses_asgi.exchange.pairs import CLIENTS
 from responses_asgi.exchange.refusals import telling_refusals
 from responses_asgi.exchange.request import parse_body, read_body, with_query
-from responses_asgi.exchange.routes import Choose, Route, Service
+from responses_asgi.exchange.routes import Choose, Detach, Route, Service
 from responses_asgi.exchange.untouched import pass_untouched
 from responses_asgi.history.requests import Detached
 from responses_asgi.loss import Loss
@@ -52,32 +53,37 @@ async def run_exchange(
     tries: Tries | None = None
     content: bytes | None = None
     async with telling_refusals(send):
-        content = await read_body(scope, receive, options=service.options)
-        if content is None:
-            await send_to_nobody(send)
-        else:
+        try:
+            content = await read_body(scope, receive, options=service.options)
+            if content is None:
+                return await send_to_nobody(send)
             given = parse_body(content, max_depth=service.options.max_depth, model=model)
             if client == "chat":
                 given = with_query(given, scope)
             asked, routes = await ask_for(given, scope, client=client, choose=choose, service=service)
-            asked = asked._replace(losses=losses)
-            stream = bool(asked.body.get("stream"))
-            asked = detached(asked, service)
-            tries = await Tries.prepare(asked, routes, service)
-            if service.detach is not None and asked.detached is not None:
-                await service.detach.accept(tries, receive, send, stream=stream)
-                return
+        except APIError as error:
+            for each in service.interceptors:
+                each.refused(scope, client, error)
+            raise
+        asked = asked._replace(losses=losses)
+        stream = bool(asked.body.get("stream"))
+        asked = detached(asked, service)
+        tries = await Tries.prepare(asked, routes, service)
+        if service.detach is not None and asked.detached is not None:
+            return await _detach(service.detach, tries, receive, send, stream=stream)
     if asked is None or tries is None:
-        return
+        return None
     if tries.idle and model is None:
         route, owner = tries.routes[0], asked.owner
         await pass_untouched(
             scope, receive, send, client=client, route=route, owner=owner, note=service.note, body=content
         )
-        return
+        return None
     del content
     unattended = service.options.finish_unattended and tries.first.turn.keeps
-    await tries.run(HTTPOutlet(receive, send, stream=stream, unattended=unattended))
+    headers = tries.intercepted.headers
+    outlet = HTTPOutlet(receive, send, stream=stream, unattended=unattended, headers=headers)
+    return await tries.run(outlet)
 
 
 async def ask_for(
@@ -101,19 +107,46 @@ def detached(asked: Asked, service: Service) -> Asked:
     return asked._replace(body={**asked.body, "stream": True}, detached=told)
 
 
-class Tries:
-    """A request on its way through the routes it may go, the first of which is prepared."""
+async def _detach(detach: Detach, tries: Tries, receive: Receive, send: Send, *, stream: bool) -> None:
+    try:
+        await detach.accept(tries, receive, send, stream=stream)
+    except APIError as error:
+        await tries.intercepted.end(error)
+        raise
 
-    def __init__(self, asked: Asked, routes: Sequence[Route], service: Service, first: Attempt) -> None:
+
+class Tries:
+    """A request on its way through the routes it may go, the first of which is prepared.
+
+    `intercepted` is what stands around it.
+    """
+
+    def __init__(
+        self,
+        asked: Asked,
+        routes: Sequence[Route],
+        service: Service,
+        first: Attempt,
+        intercepted: Intercepted,
+    ) -> None:
         self.routes = routes
         self.asked = asked
+        self.intercepted = intercepted
         self._service = service
         self._first: Attempt | None = first
 
     @classmethod
     async def prepare(cls, asked: Asked, routes: Sequence[Route], service: Service) -> Tries:
         """Everything before the first upstream is called. Raises APIError."""
-        return cls(asked, routes, service, await Attempt.prepare(asked, routes[0], service))
+        intercepted = await intercept(service.interceptors, asked)
+        asked = asked._replace(headers=intercepted.upstream_headers)
+        try:
+            with intercepted.active():
+                first = await Attempt.prepare(asked, routes[0], service)
+        except BaseException as error:
+            await intercepted.end(error)
+            raise
+        return cls(asked, routes, service, first, intercepted)
 
     @property
     def first(self) -> Attempt:
@@ -124,12 +157,21 @@ class Tries:
     @property
     def idle(self) -> bool:
         """Whether there is nothing to do on the way: the bytes can pass as they are."""
-        return len(self.routes) == 1 and self.first.idle
+        return len(self.routes) == 1 and not self.intercepted and self.first.idle
 
     async def run(self, outlet: Outlet) -> None:
         """Answer the client; raises what the last upstream's app or a hook raised, after it has been told."""
+        try:
+            with self.intercepted.active():
+                await self._run(outlet)
+        except BaseException as error:
+            await self.intercepted.end(error)
+            raise
+        await self.intercepted.end()
+
+    async def _run(self, outlet: Outlet) -> None:
         first, self._first = self.first, None
-        failure = await first.run(outlet, service=self._service, hold=len(self.routes) > 1)
+        failure = await self._try(first, outlet, hold=len(self.routes) > 1)
         del first
         for number, route in enumerate(self.routes[1:], 2):
             if failure is None:
@@ -141,6 +183,12 @@ class Tries:
                 logger.warning("The next upstream cannot be asked: %s", error)
             else:
                 hold = number < len(self.routes)
-                failure = await attempt.run(outlet, service=self._service, hold=hold)
+                failure = await self._try(attempt, outlet, hold=hold)
         if failure is not None:
             await outlet.refuse(failure)
+
+    async def _try(self, attempt: Attempt, outlet: Outlet, *, hold: bool) -> APIError | None:
+        try:
+            return await attempt.run(outlet, service=self._service, hold=hold)
+        finally:
+            self.intercepted.ended = attempt.ended or Ended()

@@ -64,7 +64,7 @@ async def upstream_request(
         for name, value in ((name.lower(), value) for name, value in scope.get("headers") or ())
         if name not in _NOT_FORWARDED and not name.startswith(b"if-")
     ]
-    set_headers = {name.lower(): value for name, value in upstream.headers.items()}
+    set_headers = {name.lower(): value for name, value in {**context.headers, **upstream.headers}.items()}
     if upstream.before_upstream:
         body, set_headers = await _ask_hook(body, headers, set_headers, upstream=upstream, context=context)
     headers = [(name, value) for name, value in headers if name.decode("latin-1") not in set_headers]

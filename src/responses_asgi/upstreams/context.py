@@ -28,7 +28,8 @@ class ExchangeContext:
     `api` is what the client spoke (`"chat"` or `"responses"`), `response_id` the id of the answer ("" when
     the answer has none yet), `principal` the owner the request was made for (None: not known), `scope` the
     ASGI scope, `request` the request's body: the client's own for hooks, the one they answer for handlers.
-    `state` is free for the hooks of one exchange to hand things to each other.
+    `state` is free for the hooks of one exchange to hand things to each other. `headers` are request headers
+    that the upstream is sent besides, such as those of a trace.
     """
 
     api: str
@@ -37,6 +38,7 @@ class ExchangeContext:
     scope: Scope
     request: JSON
     state: dict[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def extension(self) -> JSON:
         """What the app behind the bridge finds in `scope["extensions"]["responses_asgi"]`."""

@@ -56,7 +56,8 @@ OnEvent: TypeAlias = Callable[[Event, ExchangeContext], None]
 AfterExchange: TypeAlias = Callable[
     [JSON, Losses, Mapping[str, float], ExchangeContext], "Awaitable[None] | None"
 ]
-"""`(snapshot, losses, timings, context) -> None`, sync or async; timings are in seconds."""
+"""`(snapshot, losses, timings, context) -> None`, sync or async; timings are in seconds: `total`,
+`translation` and, where there were such, `first_chunk` (of the upstream) and `first_byte` (to the client)."""
 
 
 class RecordOptions(TypedDict, total=False):

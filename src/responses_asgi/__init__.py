@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from responses_asgi.auth import KeyAuth
     from responses_asgi.convert import (
         Converted,
         ConvertedStream,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
         VersionConflictError,
     )
     from responses_asgi.gateway import CORS, Gateway
+    from responses_asgi.keys import KeyPolicy, Keys
     from responses_asgi.loss import Loss, Losses
     from responses_asgi.middleware.chat import ChatCompletionsMiddleware
     from responses_asgi.middleware.responses import ResponsesMiddleware
@@ -71,6 +73,9 @@ __all__ = [
     "Finish",
     "Gateway",
     "InvalidRequestError",
+    "KeyAuth",
+    "KeyPolicy",
+    "Keys",
     "Loss",
     "Losses",
     "MemoryStore",
@@ -109,6 +114,7 @@ __version__ = "0.1.0"
 
 # Module -> its public names. The imports above tell type checkers the same.
 _MODULES = {
+    "auth": ("KeyAuth",),
     "convert": (
         "Converted",
         "ConvertedStream",
@@ -130,6 +136,7 @@ _MODULES = {
         "VersionConflictError",
     ),
     "gateway": ("CORS", "Gateway"),
+    "keys": ("KeyPolicy", "Keys"),
     "loss": ("Loss", "Losses"),
     "middleware.chat": ("ChatCompletionsMiddleware",),
     "middleware.responses": ("ResponsesMiddleware",),

@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any, Unpack, get_args
 
-from responses_asgi.auth import Guard
+from responses_asgi.auth import Guard, KeyAuth
 from responses_asgi.background.again import preparing
 from responses_asgi.errors import APIError
 from responses_asgi.exchange import Options, Route, Service, ask_app, ask_once, run_exchange
@@ -139,8 +139,13 @@ class Gateway:
             "/": service_information(_endpoints(dry_run=dry_run)),
             _HEALTH: health(self._table, self.state.store),
         }
-        self._app: ASGIApp = cors.around(self._serve) if cors else self._serve
-        self._runtime = Runtime([self._closing])
+        auth: KeyAuth | None = given.get("auth")
+        app: ASGIApp = self._serve
+        if auth is not None:
+            app = auth.around(app, store=self.state.store, upstreams=self._upstreams)
+        # Browsers are to read refusals, and they ask without a key whether they may ask.
+        self._app: ASGIApp = cors.around(app) if cors else app
+        self._runtime = Runtime([self._closing, auth.held] if auth else [self._closing])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":

@@ -17,9 +17,10 @@ from collections.abc import Callable
 
 from responses_asgi.gateway.routing import Entry, ModelMap
 from responses_asgi.gateway.service import NAME
+from responses_asgi.keys.scopes import fits
 from responses_asgi.types.asgi import Message, Scope, raw_path
 from responses_asgi.types.json import JSON, loads
-from responses_asgi.upstreams.context import EXTENSION, ExchangeContext
+from responses_asgi.upstreams.context import EXTENSION, ExchangeContext, extension
 from responses_asgi.upstreams.upstream import ENDPOINTS, Upstream
 
 __all__ = ["Models"]
@@ -61,7 +62,7 @@ class Models:
             for name, model in (listed or {}).items():
                 if name not in models and self._leads_to(entry, name):
                     models[name] = model
-        return {"object": "list", "data": list(models.values())}
+        return {"object": "list", "data": [model for name, model in models.items() if _may_ask(scope, name)]}
 
     async def one(self, scope: Scope, name: str) -> JSON:
         """The document of `GET /models/{name}`; raises InvalidRequestError (404) when it is not offered.
@@ -191,6 +192,12 @@ class _Answer:
             return None
         named = [model for model in listed if isinstance(model, dict) and isinstance(model.get("id"), str)]
         return {model["id"]: _model(model["id"], model) for model in named[:MAX_MODELS]}
+
+
+def _may_ask(scope: Scope, name: str) -> bool:
+    """Whether the client's key is for this model."""
+    patterns = extension(scope).get("models")
+    return patterns is None or any(fits(name, pattern) for pattern in patterns)
 
 
 def _model(name: str, listed: JSON | None = None) -> JSON:

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
-from responses_asgi.auth import Guard
+from responses_asgi.auth import Guard, KeyAuth
 from responses_asgi.background.again import around, preparing
 from responses_asgi.errors import APIError, ConfigurationError
 from responses_asgi.exchange import Options, Route, Service, ask_app, ask_once, pass_untouched, run_exchange
@@ -100,6 +100,8 @@ class Component:
         self._around: Mapping[str, Any] = {}
         websocket = given.get("websocket", True)
         self._sockets = ResponsesSockets(self._service, self._guard, websocket=websocket)
+        self._auth: KeyAuth | None = given.get("auth")
+        self._app = self._behind_auth()
         self._runtime = Runtime(self._resources_to_close())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -107,7 +109,12 @@ class Component:
         if kind == "lifespan":
             self._around = around(scope)
             await LifespanRelay(self.upstream.app, self, receive, send).run(scope)
-            return
+        else:
+            await self._app(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or pass on, what is let in."""
+        kind = scope["type"]
         prefix, path = split_root(scope)
         target = self._targets.find(path) if self._is_ours(kind) else None
         await self.start()
@@ -235,9 +242,11 @@ class Component:
 
     def _resources_to_close(self) -> list[Resource]:
         """What is closed at the end: a wrapped app is the host's affair, and memory needs no closing."""
-        upstream: list[Resource] = [] if self._wraps else [self._closing_upstream]
+        resources: list[Resource] = [] if self._wraps else [self._closing_upstream]
+        if self._auth is not None:
+            resources.append(self._auth.held)
         kept_elsewhere = not isinstance(self.state.store, MemoryStore | None)
-        return [*upstream, self._closing_store] if kept_elsewhere else upstream
+        return [*resources, self._closing_store] if kept_elsewhere else resources
 
     @asynccontextmanager
     async def _closing_upstream(self) -> AsyncIterator[None]:
@@ -253,6 +262,13 @@ class Component:
         finally:
             if self.state.store is not None:
                 await self.state.store.aclose()
+
+    def _behind_auth(self) -> ASGIApp:
+        """All that is answered here, for those who are let in."""
+        if self._auth is None:
+            return self._answer
+        upstreams = [] if self._wraps else [self.upstream]
+        return self._auth.around(self._answer, store=self.state.store, upstreams=upstreams)
 
     def _make_guard(self, given: Mapping[str, Any]) -> Guard:
         """A wrapped app, and a server that is shown the client's own credential, check who is asking."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypedDict
 
+from responses_asgi.auth import KeyAuth
 from responses_asgi.background import Background, BackgroundLimits
 from responses_asgi.errors import ConfigurationError
 from responses_asgi.exchange import Options
@@ -45,6 +46,7 @@ class ServiceSettings(TypedDict, total=False):
       store for it, such as those of this package.
     - `webhooks`: who is told when background responses have ended: receivers, or `Webhooks` over the same
       store.
+    - `auth`: who is let in at all, to any path; see `KeyAuth`. Default: everybody.
     - `websocket`: whether Responses clients may open WebSockets, or the bounds of these; False: they are
       refused with 426, and told to POST.
     """
@@ -67,6 +69,7 @@ class ServiceSettings(TypedDict, total=False):
     background: BackgroundLimits | bool
     webhooks: Sequence[Webhook] | Webhooks
     websocket: bool | WebSocketLimits
+    auth: KeyAuth | None
 
 
 class Settings(ServiceSettings, total=False):
@@ -116,6 +119,7 @@ STATE = frozenset(
         "background",
         "webhooks",
         "dry_run",
+        "auth",
         "websocket",
     }
 )

@@ -20,7 +20,7 @@ from weakref import WeakKeyDictionary
 
 from responses_asgi.errors import ConfigurationError, MissingExtraError
 from responses_asgi.types.asgi import Receive, Scope, Send
-from responses_asgi.upstreams.credentials import Credentials
+from responses_asgi.upstreams.credentials import Credentials, CredentialsMode
 from responses_asgi.upstreams.headers import Passthrough, RequestHeaders
 from responses_asgi.upstreams.relay import Relay
 from responses_asgi.upstreams.replies import serve_lifespan
@@ -122,6 +122,11 @@ class HTTPUpstream:
         """The server's scheme, host and port, without the path, which some providers put secrets into."""
         split = urlsplit(self._route.target.base)
         return f"{split.scheme}://{split.netloc}"
+
+    @property
+    def credentials(self) -> CredentialsMode:
+        """Whose credential the server is shown."""
+        return self._route.credentials.mode
 
     @property
     def forwards_credentials(self) -> bool:

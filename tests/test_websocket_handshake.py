@@ -283,11 +283,31 @@ async def in_front_of_equals(fake: ASGIApp) -> AsyncIterator[tuple[ASGIApp, str]
 
 
 @asynccontextmanager
+async def equal_without_sockets(fake: ASGIApp) -> AsyncIterator[tuple[ASGIApp, str]]:
+    """An app in this process that speaks Responses, and raises an exception for a WebSocket."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        assert scope["type"] == "http"
+        await fake(scope, receive, send)
+
+    yield ResponsesMiddleware(Upstream.asgi(app, api="responses")), "/v1/responses"
+
+
+@asynccontextmanager
 async def gateway_of_equals(fake: ASGIApp) -> AsyncIterator[tuple[ASGIApp, str]]:
     yield Gateway(Upstream.asgi(fake, api="responses")), "/v1/responses"
 
 
-PLACES = (django, mounted, added, in_a_gateway, in_front_of_a_server, in_front_of_equals, gateway_of_equals)
+PLACES = (
+    django,
+    mounted,
+    added,
+    in_a_gateway,
+    in_front_of_a_server,
+    in_front_of_equals,
+    equal_without_sockets,
+    gateway_of_equals,
+)
 
 
 @pytest.mark.parametrize("place", PLACES)

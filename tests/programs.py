@@ -66,7 +66,7 @@ def bare_environment(home: Path) -> dict[str, str]:
 
 
 class Entrance:
-    """Notes what comes to a bridge: "POST /v1/responses", "WEBSOCKET /v1/responses"; and the bodies."""
+    """Notes what comes to a bridge: "POST /v1/responses", "WEBSOCKET /v1/responses"; and what they say."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.seen: list[str] = []
@@ -81,6 +81,8 @@ class Entrance:
 
         async def heard() -> Message:
             message = await receive()
+            if message["type"] == "websocket.receive":
+                self.bodies.append(json.loads(message["text"]))
             if message["type"] == "http.request":
                 body.extend(message.get("body", b""))
                 if body and not message.get("more_body"):

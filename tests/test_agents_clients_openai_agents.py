@@ -35,7 +35,11 @@ from responses_asgi.testing import ModelRequest, Reasoning
 from tests.chat_history import Turn, calling, turn
 from tests.programs import Entrance, assistants, bridged, outputs
 
-PATHS = {"responses": "POST /v1/responses", "chat": "POST /v1/chat/completions"}
+PATHS = {
+    "responses": "POST /v1/responses",
+    "websocket": "WEBSOCKET /v1/responses",
+    "chat": "POST /v1/chat/completions",
+}
 MODEL = "some-model"
 PIXEL = (
     "data:image/png;base64,"
@@ -75,7 +79,11 @@ async def desk(
     with bridged(turns, profile=profile, **settings) as entrance:
         client = AsyncOpenAI(base_url=entrance.base_url, api_key="key-of-the-client", max_retries=0)
         async with client:
-            provider = OpenAIProvider(openai_client=client, use_responses=transport != "chat")
+            provider = OpenAIProvider(
+                openai_client=client,
+                use_responses=transport != "chat",
+                use_responses_websocket=transport == "websocket",
+            )
             yield Desk(provider, entrance)
             await provider.aclose()
         assert set(entrance.seen) == {PATHS[transport]}

@@ -47,15 +47,22 @@ def bridged(
     turns: Sequence[Turn],
     *,
     profile: str,
-    websockets: bool = False,
     retries: int = 0,
+    falls_back: bool = False,
     **settings: Any,
 ) -> Iterator[Entrance]:
-    """Lead Codex over a bridge to a Chat server that says these turns, and fails what is not of them."""
+    """Lead Codex over a bridge to a Chat server that says these turns, and fails what is not of them.
+
+    Nothing but the transport that it is to use may come to the bridge; `falls_back`: from WebSockets to POST.
+    """
     settings = {"seal_keys": SEAL_KEYS, **settings}
     with programs.bridged(turns, profile=profile, **settings) as entrance:
-        codex.configure(entrance.base_url, websockets=websockets, retries=retries)
+        codex.configure(entrance.base_url, retries=retries)
         yield entrance
+    kinds = ["WEBSOCKET"] if codex.websockets else ["POST"]
+    if codex.websockets and falls_back:
+        kinds.append("POST")
+    assert list(dict.fromkeys(entrance.seen)) == [f"{kind} /v1/responses" for kind in kinds]
 
 
 def last_call(request: ModelRequest) -> ToolCall:

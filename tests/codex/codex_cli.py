@@ -68,12 +68,13 @@ class Codex:
 
     home: Path
     folder: Path
+    websockets: bool = False
     more: str = ""
     """Further lines of its configuration."""
 
-    def configure(self, base_url: str, *, websockets: bool = False, retries: int = 0) -> None:
+    def configure(self, base_url: str, *, retries: int = 0) -> None:
         """Write the configuration that leads to the bridge."""
-        lines = PROVIDER.format(base_url=base_url, websockets=str(websockets).lower(), retries=retries)
+        lines = PROVIDER.format(base_url=base_url, websockets=str(self.websockets).lower(), retries=retries)
         self.home.joinpath("config.toml").write_text(lines + self.more)
 
     def exec(self, model: str, *arguments: str) -> Run:

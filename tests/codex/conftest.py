@@ -17,13 +17,13 @@ def installed() -> None:
         pytest.exit(f"{BINARY} names no binary of Codex; run these tests by: make test-codex", 2)
 
 
-@pytest.fixture
-def codex(tmp_path: Path) -> Codex:
-    """Codex in a home and a folder that are gone after the test."""
+@pytest.fixture(params=["sse", "websocket"])
+def codex(request: pytest.FixtureRequest, tmp_path: Path) -> Codex:
+    """Codex in a home and a folder that are gone after the test, by each of its transports."""
     home, folder = tmp_path / "home", tmp_path / "project"
     home.mkdir()
     folder.mkdir()
-    return Codex(home, folder)
+    return Codex(home, folder, websockets=request.param == "websocket")
 
 
 @pytest.fixture(params=SHAPES)

@@ -37,14 +37,13 @@ def test_a_turn(codex: Codex, shape: Shape) -> None:
         assert request.headers.get("authorization") is None, "the client's key is not for the upstream"
 
     said = turn("Hello", " there.", Usage(1200, 7, cached_tokens=1000, reasoning_tokens=2), check=check)
-    with bridged(codex, [said], profile=shape.profile) as entrance:
+    with bridged(codex, [said], profile=shape.profile):
         run = codex.exec(shape.model, "Say hello")
     assert run.text == "Hello there."
     assert run.usage["input_tokens"] == 1200
     assert run.usage["cached_input_tokens"] == 1000
     assert run.usage["output_tokens"] == 7
     assert run.usage["reasoning_output_tokens"] == 2
-    assert entrance.seen == ["POST /v1/responses"]
 
 
 def test_output_schema(codex: Codex, shape: Shape) -> None:

@@ -12,18 +12,21 @@ from tests.node.node_program import Node
 from tests.programs import Entrance, assistants, bridged, outputs
 
 SCRIPT = "agents_sdk.mjs"
-APIS = ("responses", "chat")
+PATHS = {
+    "responses": "POST /v1/responses",
+    "websocket": "WEBSOCKET /v1/responses",
+    "chat": "POST /v1/chat/completions",
+}
 WEATHER = calling("weather", {"city": "Oslo"})
 
 
 def play(node: Node, entrance: Entrance, scene: str, api: str = "responses") -> Any:
     told = node.scene(SCRIPT, scene, BASE_URL=entrance.base_url, API=api)
-    path = {"responses": "POST /v1/responses", "chat": "POST /v1/chat/completions"}[api]
-    assert set(entrance.seen) == {path}
+    assert set(entrance.seen) == {PATHS[api]}
     return told
 
 
-@pytest.mark.parametrize("api", APIS)
+@pytest.mark.parametrize("api", PATHS)
 @pytest.mark.parametrize("scene", ["run", "stream"])
 def test_tool_loop(node: Node, api: str, scene: str) -> None:
     def check(request: ModelRequest) -> None:
@@ -41,7 +44,7 @@ def test_tool_loop(node: Node, api: str, scene: str) -> None:
         assert told["deltas"] == ["Yes,", " a", " hat."]
 
 
-@pytest.mark.parametrize("api", APIS)
+@pytest.mark.parametrize("api", PATHS)
 def test_handoff(node: Node, api: str) -> None:
     def check(request: ModelRequest) -> None:
         assert request.instructions == "You are the clerk."
@@ -54,7 +57,7 @@ def test_handoff(node: Node, api: str) -> None:
     assert (told["agent"], told["output"]) == ("clerk", "Here it is.")
 
 
-@pytest.mark.parametrize("api", APIS)
+@pytest.mark.parametrize("api", PATHS)
 def test_structured_output(node: Node, api: str) -> None:
     def check(request: ModelRequest) -> None:
         assert request.body["response_format"]["json_schema"]["schema"]["required"] == ["city", "degrees"]
@@ -65,7 +68,12 @@ def test_structured_output(node: Node, api: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("scene", "api"), [("conversation", "responses"), ("conversation", "chat"), ("previous", "responses")]
+    ("scene", "api"),
+    [
+        *(("conversation", api) for api in PATHS),
+        ("previous", "responses"),
+        ("previous", "websocket"),
+    ],
 )
 def test_a_second_turn(node: Node, scene: str, api: str) -> None:
     def check(request: ModelRequest) -> None:

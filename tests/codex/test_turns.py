@@ -143,3 +143,27 @@ def test_raw_reasoning_is_shown(codex: Codex) -> None:
         arguments = ("-c", "show_raw_agent_reasoning=true", "--skip-git-repo-check", "--model", shape.model)
         run = codex.run("exec", *arguments, "Is it?")
     assert "\nLet me see.\n" in run.stderr
+
+
+def test_a_thread_that_grew_too_long_is_compacted(codex: Codex, shape: Shape) -> None:
+    """Codex asks for a summary, and goes on with that in place of what came before."""
+
+    def asked(request: ModelRequest) -> None:
+        assert "first words" in outputs_told(request)
+        assert "summary" in request.text
+
+    def summed_up(request: ModelRequest) -> None:
+        assert "first words" not in outputs_told(request)
+        assert "All of it was said." in request.text
+
+    def outputs_told(request: ModelRequest) -> str:
+        return "".join(str(message["content"]) for message in request.messages if message["role"] == "tool")
+
+    turns = [
+        turn(shape.shell("echo first words"), Usage(150_000, 5)),
+        turn("All of it was said.", Usage(100, 5), check=asked),
+        turn("I have gone on.", Usage(100, 5), check=summed_up),
+    ]
+    limits = ("-c", "model_context_window=200000", "-c", "model_auto_compact_token_limit=100000")
+    with bridged(codex, turns, profile=shape.profile):
+        assert codex.exec(shape.model, *limits, "Begin").text == "I have gone on."

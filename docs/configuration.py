@@ -127,6 +127,7 @@ Modules are found on `PYTHONPATH` and in the working directory.
 SECTIONS: dict[str, tuple[str, ...]] = {
     "At the top": (),
     "Upstreams": ("upstreams", "NAME"),
+    "Keys": ("auth",),
     "Server": ("server",),
     "Browsers": ("cors",),
     "Limits": ("limits",),

@@ -14,7 +14,7 @@ import pytest
 from responses_asgi.cli import main
 
 COMMAND = [sys.executable, "-m", "responses_asgi"]
-COMMANDS = ("serve", "check", "models", "probe", "convert", "fake")
+COMMANDS = ("serve", "check", "keys", "models", "probe", "convert", "fake")
 
 
 def test_help_teaches() -> None:

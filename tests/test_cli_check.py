@@ -62,6 +62,7 @@ served
   workers    4, open answers may go on for 30 s at a stop
   store      redis://user:***@redis.example/0
   policy     what cannot be carried is refused; bodies up to 64 MiB; openai dialect
+  keys       none: everybody is let in
   browsers   from https://chat.example
 """
 

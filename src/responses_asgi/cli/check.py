@@ -80,6 +80,7 @@ def summary(setup: Setup) -> Iterator[str]:
             ),
             ("store", _without_password(config.store or _kept(setup))),
             ("policy", _policy(config)),
+            ("keys", _keys(config)),
             ("browsers", "none" if config.cors is None else f"from {', '.join(config.cors.origins)}"),
         ]
     )
@@ -113,6 +114,13 @@ def _policy(config: Config) -> str:
     return (
         f"{strict}; bodies up to {config.limits.max_body_bytes // 1024 // 1024} MiB; {config.dialect} dialect"
     )
+
+
+def _keys(config: Config) -> str:
+    if config.auth is None:
+        return "none: everybody is let in"
+    kept = _without_password(config.auth.keys_store or config.store or "memory")
+    return f"{config.auth.mode}, kept in {kept}" if config.auth.mode == "managed" else config.auth.mode
 
 
 def _kept(setup: Setup) -> str:

@@ -22,6 +22,7 @@ _PLACES: dict[str, tuple[str, ...]] = {
     "log_level": ("server", "log_level"),
     "graceful_timeout": ("server", "graceful_timeout"),
     "store": ("store",),
+    "keys_store": ("auth", "keys_store"),
     "dialect": ("dialect",),
     "strict": ("strict",),
 }
@@ -70,6 +71,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--strict", action="store_true", default=None, help="refuse what cannot be carried, with a 400"
     )
     how.add_argument("--store", metavar="URL", help="memory (default), none, sqlite:///FILE, redis://...")
+    how.add_argument(
+        "--keys-store",
+        metavar="URL",
+        help="ask for issued keys, which are kept there (default: nobody is asked)",
+    )
     how.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
     how.add_argument("--port", type=int, help="port to listen on (default: 8000)")
     how.add_argument(

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from responses_asgi.config.build import DEMO, Setup, set_up
+from responses_asgi.config.build import DEMO, Setup, keys_of, set_up
 from responses_asgi.config.checks import SHARED_STORE
 from responses_asgi.config.keys import KEYS, PREFIX, Key
 from responses_asgi.config.models import Config
@@ -25,6 +25,7 @@ __all__ = [
     "Problem",
     "ProblemsError",
     "Setup",
+    "keys_of",
     "load",
     "set_up",
 ]

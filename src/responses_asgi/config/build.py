@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from responses_asgi.background import BackgroundLimits
+from responses_asgi.config.auth import make_auth, make_keys
 from responses_asgi.config.checks import KINDS, problems_between
 from responses_asgi.config.demo import demo
 from responses_asgi.config.imports import imported
@@ -18,10 +19,11 @@ from responses_asgi.config.sources import Loaded
 from responses_asgi.errors import ConfigurationError, MissingExtraError
 from responses_asgi.gateway.cors import CORS
 from responses_asgi.gateway.gateway import Gateway
+from responses_asgi.keys import Keys
 from responses_asgi.upstreams.upstream import Upstream
 from responses_asgi.webhooks import Webhook
 
-__all__ = ["DEMO", "Setup", "set_up"]
+__all__ = ["DEMO", "Setup", "keys_of", "set_up"]
 
 DEMO = "demo"
 """As `handler` of an upstream: the built-in model."""
@@ -81,6 +83,13 @@ def set_up(loaded: Loaded, *, source: str | None = None) -> Setup:
     if config.cors is not None and not any(_within(problem.path, "cors") for problem in problems):
         # Its errors name the key themselves.
         objects["cors"] = _tried(partial(CORS, **config.cors.model_dump()), "", problems)
+    if config.auth is not None and not any(_within(problem.path, "auth") for problem in problems):
+        make = make_auth(
+            config.auth,
+            lambda path, key: _imported(path, f"auth.{key}", problems),
+            max_body_bytes=config.limits.max_body_bytes,
+        )
+        objects["auth"] = _tried(make, "auth", problems)
     hooks = [hook for name in config.webhooks if (hook := _webhook(config, name, problems))]
     if not problems:
         if hooks:
@@ -90,6 +99,11 @@ def set_up(loaded: Loaded, *, source: str | None = None) -> Setup:
         if app is not None:
             return Setup(config, upstreams, table, app)
     raise ProblemsError(problems, source)
+
+
+def keys_of(config: Config) -> Keys:
+    """The issued keys of the gateway. Raises ConfigurationError for a store that cannot be."""
+    return make_keys(config.auth, config.store)
 
 
 def _add(problems: list[Problem], found: Iterable[Problem]) -> None:

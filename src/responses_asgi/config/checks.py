@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import get_args
 
+from responses_asgi.config.auth import AuthConfig, variables_of
 from responses_asgi.config.models import Config, UpstreamConfig
 from responses_asgi.config.problems import Problem, key_path
 from responses_asgi.config.sources import Loaded
@@ -61,6 +62,8 @@ def problems_between(loaded: Loaded) -> Iterator[Problem]:
         yield from _variable(getattr(config, key), key)
     for name, webhook in config.webhooks.items():
         yield from _variable(webhook.secrets_env, key_path(("webhooks", name, "secrets_env")))
+    if config.auth is not None:
+        yield from _of_auth(config, config.auth)
     if config.server.workers > 1 and _keeps_in_memory(config):
         yield Problem(
             "server.workers",
@@ -77,6 +80,19 @@ def _keeps_in_memory(config: Config) -> bool:
     """Whether what is kept is known to one process only."""
     chat = any(upstream.api == "chat" for upstream in config.upstreams.values())
     return config.store == "memory" or (config.store is None and chat)
+
+
+def _of_auth(config: Config, auth: AuthConfig) -> Iterator[Problem]:
+    for key, name in variables_of(auth):
+        yield from _variable(name, f"auth.{key}")
+    if (auth.tokens_env is None) == (auth.mode == "static"):
+        yield Problem("auth.tokens_env", "and the mode static are needed together")
+    if (auth.allow is None) == (auth.mode == "host"):
+        yield Problem("auth.allow", "and the mode host are needed together")
+    if auth.mode == "managed" and auth.keys_store is None and config.store == "none":
+        yield Problem("auth.keys_store", "is needed for issued keys, as `store` is none")
+    if config.server.workers > 1 and auth.keys_store == "memory":
+        yield Problem("auth.keys_store", f"cannot be memory for {config.server.workers} workers")
 
 
 def _of_upstream(name: str, upstream: UpstreamConfig) -> Iterator[Problem]:

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
-from responses_asgi.config.values import import_path, read_model, read_profile, words
+from responses_asgi.config.auth import AuthConfig
+from responses_asgi.config.section import ImportPath, Seconds, Section, Words
+from responses_asgi.config.values import import_path, read_model, read_profile
 from responses_asgi.profiles import Profile, ToolPolicy
 from responses_asgi.types.events import Dialect
 from responses_asgi.upstreams.credentials import CredentialsMode
@@ -20,6 +22,7 @@ from responses_asgi.upstreams.websocket import SocketLimits
 from responses_asgi.webhooks.events import EVENTS
 
 __all__ = [
+    "AuthConfig",
     "BackgroundConfig",
     "CORSConfig",
     "Config",
@@ -33,20 +36,6 @@ __all__ = [
 ]
 
 _MIB = 1024 * 1024
-
-ImportPath = Annotated[str, AfterValidator(import_path)]
-"""`module:name`"""
-
-Words = Annotated[list[str], BeforeValidator(words)]
-"""A list, or one string with commas."""
-
-Seconds = Annotated[float, Field(gt=0)]
-
-
-class Section(BaseModel):
-    """A mapping of keys; other keys than its own are errors."""
-
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, frozen=True)
 
 
 class UpstreamConfig(Section):
@@ -366,6 +355,9 @@ class Config(Section):
 
     reasoning_field: str | None = "reasoning_content"
     """The field of a Chat answer that holds reasoning; null for none."""
+
+    auth: AuthConfig | None = None
+    """Who may come in. Without this section everybody may."""
 
     server: ServerConfig = ServerConfig()
     cors: CORSConfig | None = None

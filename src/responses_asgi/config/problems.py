@@ -19,7 +19,7 @@ __all__ = ["FromVariable", "Problem", "ProblemsError", "key_path", "problems_of"
 
 MOST_SHOWN_CHARS = 60
 
-_SECRET = frozenset({"api_key", "headers", "proxy", "set", "store", "url"})
+_SECRET = frozenset({"api_key", "headers", "keys_store", "proxy", "set", "store", "url"})
 _PLAIN = re.compile(r"[\w-]+")
 
 # pydantic's word for a type of error -> how it is said here. The rest is said in pydantic's words.

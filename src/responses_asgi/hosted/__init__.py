@@ -1,0 +1,30 @@
+"""Tools that the service runs, for every client: Python functions and the tools of MCP servers.
+
+`hosted` is the whole: `Hosted.offer` says what one request may use. A tool is a `HostedTool` (`tool`), be it
+made of a function (`python_tools`) or of an entry in the list of an MCP server.
+MCP: `mcp_server` (how to reach one, `mcp.json`), `mcp_client` (the SDK), `mcp_connection` (one server and the
+task that owns it), `mcp_pool` (all of one event loop), `mcp_requests` (servers that requests bring along),
+`approvals`, `results`. `offer` puts functions in the place of hosted tools.
+"""
+
+from __future__ import annotations
+
+from responses_asgi.hosted.hosted import Hosted
+from responses_asgi.hosted.limits import HostedLimits
+from responses_asgi.hosted.mcp_server import MCPServer, read_servers
+from responses_asgi.hosted.offer import Offer
+from responses_asgi.hosted.python_tools import hosted_tool, tool
+from responses_asgi.hosted.tool import HostedTool, ToolContext, ToolOutput
+
+__all__ = [
+    "Hosted",
+    "HostedLimits",
+    "HostedTool",
+    "MCPServer",
+    "Offer",
+    "ToolContext",
+    "ToolOutput",
+    "hosted_tool",
+    "read_servers",
+    "tool",
+]

@@ -1,0 +1,149 @@
+"""One tool that the service runs: what the model is told of it, and how it is called."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import to_json
+
+from responses_asgi.errors import ResponsesASGIError
+from responses_asgi.translate.rounds import HostedResult
+from responses_asgi.types.asgi import Scope
+from responses_asgi.types.json import JSON
+
+__all__ = ["HostedTool", "ToolContext", "ToolOutput", "bounded", "parameters_of"]
+
+logger = logging.getLogger("responses_asgi")
+
+# A model that is told more than this of a failure learns nothing more by it.
+_MAX_ERROR_CHARS = 2_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolContext:
+    """The request that a tool is called for.
+
+    `scope` is the ASGI scope of the client's request, `owner` whose request it is ("" = no credential),
+    `response_id` the id of the response in the making, `request` the request's body.
+    """
+
+    scope: Scope = field(default_factory=dict)
+    owner: str = ""
+    response_id: str = ""
+    request: JSON = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolOutput:
+    """What a tool answers when a text or a value is not enough: `failed` tells the model that it went wrong.
+
+    >>> ToolOutput("There is no such order.", failed=True).failed
+    True
+    """
+
+    output: Any
+    failed: bool = False
+
+
+Run = Callable[[JSON, ToolContext], Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostedTool:
+    """A tool that the service runs, for every client.
+
+    - `label` and `name`: how clients know it (`server_label` and `name` of an `mcp_call` item).
+    - `description`, `parameters` (a JSON Schema of type object), `annotations` (`{"read_only": true}`).
+    - `run(arguments, context)`: does the work. It may return a text, a ToolOutput, a HostedResult, None, or
+      any value that JSON can tell; what it raises is told to the model as an error.
+    - `approval`: whether a person has to agree to each call.
+    - `timeout` in seconds; `result_chars`: how much of a result the model is told.
+
+    >>> async def run(arguments, context):
+    ...     return {"sum": arguments["a"] + arguments["b"]}
+    >>> tool = HostedTool(label="maths", name="add", run=run)
+    >>> asyncio.run(tool.call({"a": 1, "b": 2}, ToolContext()))
+    HostedResult(output='{"sum":3}', failed=False)
+    """
+
+    label: str
+    name: str
+    run: Run
+    description: str = ""
+    parameters: JSON = field(default_factory=lambda: {"type": "object", "properties": {}})
+    annotations: JSON | None = None
+    approval: bool = False
+    timeout: float = 60.0
+    result_chars: int = 100_000
+
+    async def call(self, arguments: JSON, context: ToolContext) -> HostedResult:
+        """Run the tool. Raises nothing but CancelledError: what went wrong is told in the result."""
+        try:
+            async with asyncio.timeout(self.timeout) as limit:
+                return self._result(await self.run(arguments, context))
+        except Exception as error:
+            if limit.expired():
+                return HostedResult(f"{self.name} did not answer within {self.timeout:g} s.", failed=True)
+            logger.info("Hosted tool %s of %s failed", self.name, self.label, exc_info=True)
+            return HostedResult(bounded(_said(error), _MAX_ERROR_CHARS), failed=True)
+
+    def listed(self) -> JSON:
+        """The tool as an `mcp_list_tools` item tells it."""
+        return {
+            "name": self.name,
+            "description": self.description,
+            "input_schema": self.parameters,
+            "annotations": self.annotations,
+        }
+
+    def _result(self, value: Any) -> HostedResult:
+        if isinstance(value, HostedResult):
+            return value._replace(output=bounded(value.output, self.result_chars))
+        failed = isinstance(value, ToolOutput) and value.failed
+        text = _text(value.output if isinstance(value, ToolOutput) else value)
+        return HostedResult(bounded(text, self.result_chars), failed)
+
+
+def bounded(text: str, chars: int) -> str:
+    """The text, or its beginning with a note of how much is missing.
+
+    >>> bounded("abcdef", 4)
+    'abcd\\n[cut off: 4 of 6 characters]'
+    """
+    return text if len(text) <= chars else f"{text[:chars]}\n[cut off: {chars} of {len(text)} characters]"
+
+
+def _said(error: Exception) -> str:
+    said = str(error).strip()
+    if said and isinstance(error, ResponsesASGIError):
+        return said
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, BaseModel):
+        return value.model_dump_json(by_alias=True)
+    return to_json(value, fallback=str, inf_nan_mode="strings").decode()
+
+
+def parameters_of(schema: Mapping[str, Any] | None) -> JSON:
+    """A JSON Schema as models' servers want the parameters of a function: an object, with properties.
+
+    >>> parameters_of({"title": "Arguments"})
+    {'title': 'Arguments', 'type': 'object', 'properties': {}}
+    """
+    made = dict(schema or {})
+    if made.get("type") != "object":
+        made["type"] = "object"
+    if not isinstance(made.get("properties"), dict):
+        made["properties"] = {}
+    return made

@@ -53,15 +53,16 @@ def make_offer(
         names[tool.label, tool.name]: (tool, each.description) for each in found for tool in each.tools
     }
     gone = set(replaced)
+    choice = _choice(body.get("tool_choice"), found, names)
+    listed = list(_listed(body, found, history))
     if not offered and not gone:
-        return Offer(body, {}, [])
+        return Offer(body, {}, listed)
     tools = [tool for i, tool in enumerate(body.get("tools") or ()) if i not in gone]
     tools += [_function(name, tool, about) for name, (tool, about) in offered.items()]
     made = {**body, "tools": tools}
     if not tools:
         # Without tools there is nothing to choose, and servers refuse a choice, or an empty list.
         made = {name: value for name, value in made.items() if name not in ("tools", "parallel_tool_calls")}
-    choice = _choice(body.get("tool_choice"), found, names)
     if choice is not None:
         made["tool_choice"] = choice
     if not tools and choice in ("auto", "none"):

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     )
     from responses_asgi.gateway import CORS, Gateway
     from responses_asgi.keys import KeyPolicy, Keys
+    from responses_asgi.limits import Limit, RateLimits
     from responses_asgi.loss import Loss, Losses
     from responses_asgi.middleware.chat import ChatCompletionsMiddleware
     from responses_asgi.middleware.responses import ResponsesMiddleware
@@ -76,11 +77,13 @@ __all__ = [
     "KeyAuth",
     "KeyPolicy",
     "Keys",
+    "Limit",
     "Loss",
     "Losses",
     "MemoryStore",
     "MissingExtraError",
     "Profile",
+    "RateLimits",
     "Reasoning",
     "Record",
     "Records",
@@ -137,6 +140,7 @@ _MODULES = {
     ),
     "gateway": ("CORS", "Gateway"),
     "keys": ("KeyPolicy", "Keys"),
+    "limits": ("Limit", "RateLimits"),
     "loss": ("Loss", "Losses"),
     "middleware.chat": ("ChatCompletionsMiddleware",),
     "middleware.responses": ("ResponsesMiddleware",),

@@ -57,6 +57,8 @@ class Job:
         try:
             if self.reason is None:
                 await self._make()
+            else:
+                await self.tries.drop(self.reason)
         except asyncio.CancelledError:
             # By whoever has found the lease lost, or ends the event loop.
             self.reason = self.reason or STOPPED

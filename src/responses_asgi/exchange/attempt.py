@@ -42,7 +42,7 @@ from responses_asgi.types.json import JSON
 from responses_asgi.upstreams.context import ExchangeContext
 from responses_asgi.upstreams.upstream import Upstream, WireAPI
 
-__all__ = ["Asked", "Attempt", "is_edited"]
+__all__ = ["LEFT", "Asked", "Attempt", "is_edited"]
 
 logger = logging.getLogger("responses_asgi")
 
@@ -50,6 +50,11 @@ logger = logging.getLogger("responses_asgi")
 _logged: set[tuple[str, str, str]] = set()
 _MOST_LOGGED = 4096
 _INDEX = re.compile(r"\[\d+\]")
+
+LEFT = APIError("The client left.", status=499, type="client_error", code="client_left")
+"""What an answer fails with that nobody is there for."""
+
+_CANCELLED = APIError("The request was cancelled.", status=499, type="client_error", code="request_cancelled")
 
 _EDITS = ("model", "set", "drop", "rename", "headers", "before_upstream", "on_event", "after_exchange")
 
@@ -180,7 +185,7 @@ class Attempt:
         )
         inner_path = self.request.scope["path"]
         calls = self._calls(answer, outlet, service)
-        gone = _gone("The request was cancelled.", "request_cancelled")
+        gone = _CANCELLED
         try:
             await calls.run(self.upstream.app)
             while self.tools and answer.paused and await self._run_tools(self.tools, answer, outlet):
@@ -188,7 +193,7 @@ class Attempt:
                 answer.resume()
                 calls = self._calls(answer, outlet, service)
                 await calls.run(self.upstream.app)
-            gone = _gone("The client left.", "client_left")
+            gone = LEFT
             if not (answer.closed or answer.started):
                 await outlet.vanish()
         finally:
@@ -269,10 +274,6 @@ class Attempt:
                 await waiting
         except Exception:
             logger.exception("after_exchange failed for %s", self.context.response_id)
-
-
-def _gone(message: str, code: str) -> APIError:
-    return APIError(message, status=499, type="client_error", code=code)
 
 
 def is_edited(upstream: Upstream) -> bool:

@@ -111,7 +111,7 @@ async def _detach(detach: Detach, tries: Tries, receive: Receive, send: Send, *,
     try:
         await detach.accept(tries, receive, send, stream=stream)
     except APIError as error:
-        await tries.intercepted.end(error)
+        await tries.drop(error)
         raise
 
 
@@ -158,6 +158,10 @@ class Tries:
     def idle(self) -> bool:
         """Whether there is nothing to do on the way: the bytes can pass as they are."""
         return len(self.routes) == 1 and not self.intercepted and self.first.idle
+
+    async def drop(self, error: APIError) -> None:
+        """It is not to be run, because of this."""
+        await self.intercepted.end(error)
 
     async def run(self, outlet: Outlet) -> None:
         """Answer the client; raises what the last upstream's app or a hook raised, after it has been told."""

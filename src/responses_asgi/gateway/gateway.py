@@ -24,17 +24,23 @@ from responses_asgi.gateway.inner_lifespan import started
 from responses_asgi.gateway.models import Models
 from responses_asgi.gateway.passthrough import Passthrough
 from responses_asgi.gateway.routing import ModelMap, Upstreams
-from responses_asgi.gateway.service import health, service_information
+from responses_asgi.gateway.service import endpoints, health, send_document, service_information
 from responses_asgi.lifespan import LifespanRelay, Runtime
 from responses_asgi.middleware.dry_run import DryRun, Way
-from responses_asgi.middleware.settings import OPTIONS, ServiceSettings, make_background, make_state
+from responses_asgi.middleware.settings import (
+    OPTIONS,
+    ServiceSettings,
+    make_background,
+    make_interceptors,
+    make_state,
+)
 from responses_asgi.middleware.targets import Target, Targets, split_root
 from responses_asgi.recall import CallMemory
 from responses_asgi.resources import Resources
 from responses_asgi.stores.memory import MemoryStore
 from responses_asgi.types.asgi import ASGIApp, Receive, Scope, Send, raw_path
 from responses_asgi.types.events import Dialect
-from responses_asgi.types.json import JSON, dumps
+from responses_asgi.types.json import JSON
 from responses_asgi.upstreams.replies import send_error
 from responses_asgi.upstreams.upstream import ENDPOINTS, Upstream, WireAPI
 from responses_asgi.webhooks import Webhooks
@@ -119,6 +125,7 @@ class Gateway:
         self.options = Options(**{name: given[name] for name in (OPTIONS | _OF_APIS) & given.keys()})
         self.state = make_state(given, default=MemoryStore if self._translates("responses") else lambda: None)
         guard = self._make_guard(given)
+        self._interceptors = make_interceptors(given)
         self._background = make_background(given, self.state, self.options)
         self._service = self._make_service(guard)
         if self._background is not None:
@@ -136,7 +143,7 @@ class Gateway:
         self._models = Models(self._table, ask=list_upstream_models)
         self._dry_runs = dry_run
         self._documents: dict[str, JSON] = {
-            "/": service_information(_endpoints(dry_run=dry_run)),
+            "/": service_information(endpoints(dry_run=dry_run)),
             _HEALTH: health(self._table, self.state.store),
         }
         auth: KeyAuth | None = given.get("auth")
@@ -190,7 +197,7 @@ class Gateway:
         method, path = scope["method"], scope["path"]
         if method in _READING and (path in self._documents or _MODELS.fullmatch(path)):
             async with telling_refusals(send):
-                await _send_document(send, await self._document(scope), whole=method == "GET")
+                await send_document(send, await self._document(scope), whole=method == "GET")
         elif self._resources.serves(path, method):
             await self._resources(scope, receive, send)
         elif self._dry_runs and self._dry_run.serves(path, method):
@@ -230,7 +237,7 @@ class Gateway:
             return False
         upstream = ways[0][0]
         equal = upstream.spoken_to("responses") == "responses"
-        return equal and self.state.store is None and not is_edited(upstream)
+        return equal and self.state.store is None and not (is_edited(upstream) or self._interceptors)
 
     def _without_slash(self, scope: Scope) -> Scope:
         """The scope with a path of the gateway's own in place of the same with a slash at its end.
@@ -328,7 +335,12 @@ class Gateway:
         memory = CallMemory(store or MemoryStore()) if self._translates("chat") else None
         note = None if store is None else guard.note
         return Service(
-            options=self.options, state=self.state, memory=memory, note=note, detach=self._background
+            options=self.options,
+            state=self.state,
+            memory=memory,
+            note=note,
+            detach=self._background,
+            interceptors=self._interceptors,
         )
 
     def _make_resources(self, guard: Guard, given: Mapping[str, Any]) -> Resources:
@@ -356,6 +368,8 @@ class Gateway:
             async with AsyncExitStack() as stack:
                 if self.state.store is not None:
                     stack.push_async_callback(self.state.store.aclose)
+                for each in self._interceptors:
+                    stack.push_async_callback(each.aclose)
                 for upstream in self._upstreams:
                     stack.push_async_callback(upstream.aclose)
                 if self._background is not None:
@@ -369,24 +383,6 @@ def _route(upstream: Upstream, client: WireAPI, prefix: str) -> Route:
 
 async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
     """An app that takes no part in lifespan: the gateway's own part is all there is."""
-
-
-async def _send_document(send: Send, document: JSON, *, whole: bool) -> None:
-    """Answer GET, or HEAD, which has the same headers."""
-    body = dumps(document)
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": body if whole else b""})
-
-
-def _endpoints(*, dry_run: bool) -> list[str]:
-    return [
-        "GET /health",
-        "GET /models",
-        "GET /models/{model}",
-        *(f"POST {endpoint}" for endpoint in ENDPOINTS.values()),
-        *(("POST /convert", "POST /proxy") if dry_run else ()),
-    ]
 
 
 def _not_allowed(method: str) -> APIError:

@@ -12,13 +12,14 @@ from importlib.util import find_spec
 
 from responses_asgi.gateway.routing import Entry, ModelMap
 from responses_asgi.stores.records import Records
-from responses_asgi.types.json import JSON
+from responses_asgi.types.asgi import Send
+from responses_asgi.types.json import JSON, dumps
 from responses_asgi.upstreams.handler import HandlerUpstream
 from responses_asgi.upstreams.http import HTTPUpstream
-from responses_asgi.upstreams.upstream import Upstream
+from responses_asgi.upstreams.upstream import ENDPOINTS, Upstream
 from responses_asgi.upstreams.wsgi import WSGIUpstream
 
-__all__ = ["NAME", "health", "service_information"]
+__all__ = ["NAME", "endpoints", "health", "send_document", "service_information"]
 
 NAME = "responses-asgi"
 
@@ -26,6 +27,25 @@ _KINDS: dict[type, str] = {HTTPUpstream: "http", HandlerUpstream: "handler", WSG
 
 # What makes the way of a request faster where it is installed.
 _FAST = ("httpx_aiohttp", "orjson", "uvloop", "httptools")
+
+
+def endpoints(*, dry_run: bool) -> list[str]:
+    """What a gateway answers itself."""
+    return [
+        "GET /health",
+        "GET /models",
+        "GET /models/{model}",
+        *(f"POST {endpoint}" for endpoint in ENDPOINTS.values()),
+        *(("POST /convert", "POST /proxy") if dry_run else ()),
+    ]
+
+
+async def send_document(send: Send, document: JSON, *, whole: bool) -> None:
+    """Answer GET, or HEAD (not `whole`), which has the same headers."""
+    body = dumps(document)
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body if whole else b""})
 
 
 def service_information(endpoints: Iterable[str]) -> JSON:

@@ -19,7 +19,14 @@ from responses_asgi.exchange import Options, Route, Service, ask_app, ask_once, 
 from responses_asgi.exchange.attempt import is_edited
 from responses_asgi.lifespan import LifespanRelay, Resource, Runtime
 from responses_asgi.middleware.dry_run import DryRun, Way
-from responses_asgi.middleware.settings import OPTIONS, STATE, Settings, make_background, make_state
+from responses_asgi.middleware.settings import (
+    OPTIONS,
+    STATE,
+    Settings,
+    make_background,
+    make_interceptors,
+    make_state,
+)
 from responses_asgi.middleware.targets import Target, Targets, split_root
 from responses_asgi.profiles import profile_for
 from responses_asgi.recall import CallMemory
@@ -70,7 +77,9 @@ class Component:
         )
         keeps = self.client == "responses" and spoken == "chat"
         self.state = make_state(given, default=MemoryStore if keeps else lambda: None)
-        self._passes = spoken == self.client and self.state.store is None and not is_edited(self.upstream)
+        self._interceptors = make_interceptors(given)
+        looked_at = is_edited(self.upstream) or self._interceptors
+        self._passes = spoken == self.client and self.state.store is None and not looked_at
         self._guard = self._make_guard(given)
         self._background = (
             make_background(given, self.state, self.options) if self.client == "responses" else None
@@ -245,6 +254,8 @@ class Component:
         resources: list[Resource] = [] if self._wraps else [self._closing_upstream]
         if self._auth is not None:
             resources.append(self._auth.held)
+        if self._interceptors:
+            resources.append(self._closing_interceptors)
         kept_elsewhere = not isinstance(self.state.store, MemoryStore | None)
         return [*resources, self._closing_store] if kept_elsewhere else resources
 
@@ -254,6 +265,14 @@ class Component:
             yield
         finally:
             await self.upstream.aclose()
+
+    @asynccontextmanager
+    async def _closing_interceptors(self) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            for each in self._interceptors:
+                await each.aclose()
 
     @asynccontextmanager
     async def _closing_store(self) -> AsyncIterator[None]:
@@ -286,6 +305,7 @@ class Component:
             memory=memory,
             note=note,
             detach=self._background,
+            interceptors=self._interceptors,
         )
 
     def _upstream_of(self, app: ASGIApp | Upstream, record: dict[str, Any]) -> Upstream:

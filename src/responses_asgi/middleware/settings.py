@@ -8,8 +8,9 @@ from typing import Any, TypedDict
 from responses_asgi.auth import KeyAuth
 from responses_asgi.background import Background, BackgroundLimits
 from responses_asgi.errors import ConfigurationError
-from responses_asgi.exchange import Options
+from responses_asgi.exchange import Interceptor, Options
 from responses_asgi.history import State
+from responses_asgi.limits import RateLimits
 from responses_asgi.owners import Owners, Principal
 from responses_asgi.profiles import Profile
 from responses_asgi.seal import Seals
@@ -21,7 +22,15 @@ from responses_asgi.upstreams.upstream import AfterExchange, BeforeUpstream, OnE
 from responses_asgi.webhooks import Webhook, Webhooks
 from responses_asgi.websocket import WebSocketLimits
 
-__all__ = ["OPTIONS", "STATE", "ServiceSettings", "Settings", "make_background", "make_state"]
+__all__ = [
+    "OPTIONS",
+    "STATE",
+    "ServiceSettings",
+    "Settings",
+    "make_background",
+    "make_interceptors",
+    "make_state",
+]
 
 CountTokens = Callable[[JSON], "int | Awaitable[int]"]
 
@@ -46,6 +55,8 @@ class ServiceSettings(TypedDict, total=False):
       store for it, such as those of this package.
     - `webhooks`: who is told when background responses have ended: receivers, or `Webhooks` over the same
       store.
+    - `rate_limits`: what each client may ask for, see `RateLimits`.
+    - `telemetry`: what looks on: `OpenTelemetry`, `Prometheus`, `RequestLog`, `AuditLog`.
     - `auth`: who is let in at all, to any path; see `KeyAuth`. Default: everybody.
     - `websocket`: whether Responses clients may open WebSockets, or the bounds of these; False: they are
       refused with 426, and told to POST.
@@ -69,6 +80,8 @@ class ServiceSettings(TypedDict, total=False):
     background: BackgroundLimits | bool
     webhooks: Sequence[Webhook] | Webhooks
     websocket: bool | WebSocketLimits
+    rate_limits: RateLimits | None
+    telemetry: Sequence[Interceptor]
     auth: KeyAuth | None
 
 
@@ -121,6 +134,8 @@ STATE = frozenset(
         "dry_run",
         "auth",
         "websocket",
+        "rate_limits",
+        "telemetry",
     }
 )
 """The settings of what is kept, and of what is ours beside the POSTs of the API."""
@@ -169,3 +184,9 @@ def make_background(given: Mapping[str, Any], state: State, options: Options) ->
             "webhooks tell of background responses; these are switched off, or the store is not one for them"
         )
     return None
+
+
+def make_interceptors(given: Mapping[str, Any]) -> tuple[Interceptor, ...]:
+    """What stands around every exchange with these settings: those that look on see what limits refuse."""
+    limits: RateLimits | None = given.get("rate_limits")
+    return (*given.get("telemetry", ()), *((limits,) if limits is not None else ()))

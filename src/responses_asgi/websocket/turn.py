@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from responses_asgi.errors import APIError, InvalidRequestError
 from responses_asgi.exchange import Choose, Service
-from responses_asgi.exchange.attempt import Asked
+from responses_asgi.exchange.attempt import LEFT, Asked
 from responses_asgi.exchange.calls import asked_from_outside
 from responses_asgi.exchange.inner_response import internal_error
 from responses_asgi.exchange.routes import Route
@@ -114,6 +114,7 @@ class SocketTurn:
         tries = await Tries.prepare(asked, routes, self._serving.service)
         self._entries = tries.first.turn.entries
         if outlet.left:
+            await tries.drop(LEFT)
             await outlet.vanish()
         else:
             await tries.run(outlet)

@@ -105,9 +105,13 @@ class Connections:
             self._away = False
             logger.warning("%s answers again", self._place)
 
+    def client(self) -> Client:
+        """A client of its own for the running event loop, to be closed by whoever asks; or the one given."""
+        return self._make() if self._given is None else self._given
+
     def channels(self) -> Channels | None:
         """A connection of its own for channels; None where redis-py has none: for clusters, before 8."""
-        client = self._make() if self._given is None else self._given
+        client = self.client()
         return Channels(client, made_for_it=self._given is None) if hasattr(client, "pubsub") else None
 
     def _opened(self) -> Lanes:
@@ -116,7 +120,7 @@ class Connections:
         if opened is None:
             for ended in [other for other in self._open if other.is_closed()]:
                 del self._open[ended]
-            client = self._make() if self._given is None else self._given
+            client = self.client()
             opened = self._open[loop] = Lanes(client, lanes=self._lanes, timeout=self._timeout)
         return opened
 

@@ -225,6 +225,36 @@ async def test_a_stored_response_whose_client_left_is_kept_as_cancelled() -> Non
         assert stored.response["status"] == "cancelled"
 
 
+async def test_a_response_that_is_kept_may_be_finished_unattended() -> None:
+    going_on = asyncio.Event()
+
+    async def slow(request: JSON) -> AsyncIterator[str]:
+        yield "Hel"
+        await going_on.wait()
+        yield "lo."
+
+    bridge = ResponsesMiddleware(Upstream.handler(slow), finish_unattended=True)
+    async with served(bridge) as url:
+        ids = []
+        async with talking(url) as talk:
+            for lane, store in (("kept", True), ("left", False)):
+                await talk.begin(store=store, stream_id=lane)
+                ids.append((await talk.hear())["response"]["id"])
+                while (await talk.hear())["type"] != "response.output_text.delta":
+                    pass
+        await until(lambda: len(running()) == 1)
+        going_on.set()
+        await until(lambda: left_over() == [])
+        stored = [await bridge.state.kept.responses.load("", id) for id in ids]
+    assert stored[0] is not None
+    assert (stored[0].response["status"], text_of(stored[0].response)) == ("completed", "Hello.")
+    assert stored[1] is None
+
+
+def running() -> list[Any]:
+    return [task for task in asyncio.all_tasks() if "SocketTurn.run" in repr(task.get_coro())]
+
+
 async def test_a_server_that_stops_ends_its_sockets() -> None:
     endless = Endless()
     async with served(ResponsesMiddleware(Upstream.handler(endless))) as url:

@@ -14,10 +14,9 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from responses_asgi.errors import APIError
-from responses_asgi.types.asgi import Scope, Send
-from responses_asgi.types.json import dumps
-from responses_asgi.upstreams.closing import INTERNAL_ERROR, POLICY_VIOLATION
+from responses_asgi.types.asgi import Message, Scope, Send
 from responses_asgi.upstreams.hidden_credentials import from_subprotocols
+from responses_asgi.upstreams.replies import refuse_websocket
 
 __all__ = ["DENIAL", "UPGRADE_REQUIRED", "check_origin", "deny", "subprotocol_for", "turn_scope"]
 
@@ -112,12 +111,8 @@ def check_origin(scope: Scope, allowed: Sequence[str]) -> None:
 
 async def deny(scope: Scope, send: Send, error: APIError) -> None:
     """Refuse the socket; `websocket.connect` has been received."""
-    if DENIAL not in (scope.get("extensions") or {}):
-        code = POLICY_VIOLATION if error.status < 500 else INTERNAL_ERROR
-        await send({"type": "websocket.close", "code": code, "reason": error.message[:100]})
-        return
-    body = dumps(error.body())
-    headers = {"content-type": "application/json", "content-length": str(len(body)), **error.headers}
-    encoded = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-    await send({"type": f"{DENIAL}.start", "status": error.status, "headers": encoded})
-    await send({"type": f"{DENIAL}.body", "body": body})
+
+    async def received() -> Message:
+        return {"type": "websocket.connect"}
+
+    await refuse_websocket(scope, received, send, error)

@@ -50,11 +50,15 @@ class SocketSink:
 
 
 class SocketOutlet:
-    """The Outlet of one turn. `on_end` is called once, before the last word is said; `over` once after it."""
+    """The Outlet of one turn. `on_end` is called once, before the last word is said; `over` once after it.
+
+    With `unattended` it makes no difference whether the client stays.
+    """
 
     def __init__(self, wire: Wire, lane: str, *, on_end: OnEnd, over: Callable[[], None]) -> None:
         self.on_left: Callable[[], None] | None = None
         self.cancelled = False
+        self.unattended = False
         self._wire = wire
         self._lane = lane
         self._tail = f',"stream_id":"{lane}"}}'.encode() if lane else b""
@@ -81,7 +85,8 @@ class SocketOutlet:
 
     def leave(self) -> None:
         """The client has left: have the upstream calls end."""
-        self._gone.set()
+        if not self.unattended:
+            self._gone.set()
 
     def cancel(self) -> None:
         """The client is there, and does not want the answer: have the upstream calls end."""

@@ -112,7 +112,9 @@ class SocketTurn:
             await outlet.end(response, events)
             return
         tries = await Tries.prepare(asked, routes, self._serving.service)
-        self._entries = tries.first.turn.entries
+        turn = tries.first.turn
+        self._entries = turn.entries
+        outlet.unattended = self._serving.service.options.finish_unattended and turn.keeps
         if outlet.left:
             await tries.drop(LEFT)
             await outlet.vanish()

@@ -450,8 +450,8 @@ async def test_what_cannot_be_given(given: dict[str, Any], path: str) -> None:
 @pytest.mark.parametrize(
     ("scopes", "apis", "models"),
     [
-        ([], {"responses": True, "embeddings": True, "models": True, "": True}, {"any": True}),
-        (["chat"], {"chat": True, "responses": False, "conversations": True, "models": True}, {"any": True}),
+        ([], {"responses": True, "embeddings": True, "models": True}, {"any": True}),
+        (["chat"], {"chat": True, "responses": False, "conversations": True, "models": True, "": False}, {}),
         (["responses"], {"chat": False, "proxy": True, "convert": True, "completions": False}, {"any": True}),
         (["admin"], {"chat": False, "responses": False, "models": False, "": False, "admin": False}, {}),
         (["admin", "*"], {"chat": True, "models": True}, {}),

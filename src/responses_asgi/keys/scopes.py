@@ -30,7 +30,8 @@ MAX_CHARS = 200
 
 _API = re.compile(r"[A-Za-z0-9_.-]+|\*", re.ASCII)
 
-# Paths that several scopes open, by their first segment; "models" lies open to every key but an admin's.
+# Paths that several scopes open, by their first segment. The list of models is needed with every API, so that
+# it is open to every key but an admin's.
 _OPENED_BY = {
     "conversations": frozenset({"responses", "chat"}),
     "convert": frozenset({"responses", "chat"}),
@@ -62,7 +63,7 @@ class Allowed(NamedTuple):
         """Whether paths with this first segment are open; "" is the root."""
         if self.apis is None:
             return True
-        if segment in ("", "models"):
+        if segment == "models":
             return bool(self.apis)
         return bool(self.apis & _OPENED_BY.get(segment, frozenset({segment})))
 

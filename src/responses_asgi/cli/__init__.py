@@ -1,9 +1,8 @@
 """The command line.
 
 `serve` is the gateway, `check` looks at its configuration, `keys` issues the keys of its clients, `models`
-lists what it offers; `codex` runs Codex
-CLI over it; `probe` finds out what a server is like; `convert` works on stdin and stdout; `fake` plays a
-model.
+lists what it offers, `mcp` the tools of MCP servers; `codex` runs Codex CLI over it; `probe` finds out what a
+server is like; `convert` works on stdin and stdout; `fake` plays a model.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from responses_asgi.cli import check, codex, convert, fake, keys, models, probe, serve
+from responses_asgi.cli import check, codex, convert, fake, keys, mcp, models, probe, serve
 from responses_asgi.errors import ResponsesASGIError
 
 __all__ = ["main"]
@@ -33,8 +32,8 @@ Each command has a --help with examples of its own.
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0 well, 2 wrong usage or a set-up that cannot work.
 
-    `check`, `convert`, `keys`, `models` and `probe` have a status 1 of their own; `codex` has that of Codex.
-    130: ended by Ctrl-C.
+    `check`, `convert`, `keys`, `mcp`, `models` and `probe` have a status 1 of their own; `codex` has that of
+    Codex. 130: ended by Ctrl-C.
 
     `arguments` are those of the command line without the program's name; None: those of this process.
     """
@@ -46,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('responses-asgi')}")
     commands = parser.add_subparsers(title="commands", dest="command", required=True)
-    for command in (serve, codex, check, keys, models, probe, convert, fake):
+    for command in (serve, codex, check, keys, models, mcp, probe, convert, fake):
         command.add_parser(commands)
     options = parser.parse_args(arguments)
     try:

@@ -50,7 +50,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the tools; returns 1 when a server cannot tell its own. Raises ConfigurationError for the file."""
+    """Print the tools; returns 1 when a server cannot tell them. Raises ConfigurationError for the file."""
     from responses_asgi.hosted import Hosted, HostedLimits
 
     limits = HostedLimits(start_wait=options.timeout, connect_timeout=options.timeout)

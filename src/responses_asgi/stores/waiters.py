@@ -25,8 +25,11 @@ class Waiter:
 
     async def wait(self, seconds: float) -> LogPage | None:
         """What was told, within this time; None: read again."""
-        await asyncio.wait([self._answer], timeout=seconds)
-        return self._answer.result() if self._answer.done() else None
+        timer = self.loop.call_later(seconds, self.settle, None)
+        try:
+            return await self._answer
+        finally:
+            timer.cancel()
 
     def settle(self, page: LogPage | None) -> None:
         """In the waiter's loop."""
@@ -89,11 +92,17 @@ def _part(after: int, page: LogPage) -> Iterable[LogPage | None]:
 
 
 def _settle(told: Iterable[tuple[Waiter, LogPage | None]]) -> None:
-    """Wake each loop once. A loop that is closed waits for nothing any more."""
+    """Wake each other loop once. A loop that is closed waits for nothing any more."""
     by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Waiter, Any]]] = {}
     for waiter, page in told:
         by_loop.setdefault(waiter.loop, []).append((waiter, page))
+    here: asyncio.AbstractEventLoop | None = None
+    with contextlib.suppress(RuntimeError):
+        here = asyncio.get_running_loop()
     for loop, pages in by_loop.items():
+        if loop is here:
+            _settle_all(pages)
+            continue
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(_settle_all, pages)
 

@@ -38,8 +38,10 @@ class SQLiteEventLog:
         work = partial(
             sql.append, id=id, epoch=epoch, events=events, ended=ended, now=self._clock(), ttl=self._ttl
         )
+        if events:
+            self._tail.writing(id, events[-1].number)
         last, page = await self._writer.run(work)
-        self._tail.waiters.tell(id, page)
+        self._tail.tell(id, page)
         return last
 
     async def read(self, id: str, *, after: int = -1, limit: int = 1000, wait: float = 0.0) -> LogPage | None:
@@ -52,13 +54,17 @@ class SQLiteEventLog:
         deadline = loop.time() + wait
         while True:
             with self._tail.waiters.waiting(id, after) as waiter:
-                page = await self._reader.run(partial(self._tail.read, id=id, after=after, limit=limit))
+                if not self._tail.nothing_behind(id, after):
+                    page = await self._reader.run(partial(self._tail.read, id=id, after=after, limit=limit))
+                    if page is None or page.events or page.ended:
+                        return page
                 seconds = deadline - loop.time()
-                if page is None or page.events or page.ended or seconds <= 0:
-                    return page
+                if seconds <= 0:
+                    return LogPage([], False)
                 told = await waiter.wait(min(seconds, _PATIENCE))
             if told is not None:
                 return cut(told, limit)
+            self._tail.doubt(id)
 
     async def expire(self, id: str, *, seconds: float) -> None:
         """Forget the log after this many seconds."""

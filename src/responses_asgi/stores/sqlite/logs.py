@@ -9,7 +9,7 @@ from responses_asgi.errors import VersionConflictError
 from responses_asgi.stores.event_log import LoggedEvent, LogPage, following
 from responses_asgi.stores.sqlite.texts import for_sqlite, from_sqlite
 
-__all__ = ["append", "changed", "expire", "forget_expired", "last_position", "read"]
+__all__ = ["append", "changed", "expire", "forget_expired", "last_position", "look_up", "read"]
 
 FORGOTTEN_AT_ONCE = 5
 """Expired logs that are deleted in one go: each has all the events of an answer."""
@@ -31,8 +31,8 @@ DELETE FROM responses_asgi_logs WHERE log IN (
 """
 _LAST_POSITION = "SELECT max(position) FROM responses_asgi_events"
 _CHANGED = """
-SELECT DISTINCT responses_asgi_logs.id FROM responses_asgi_events JOIN responses_asgi_logs USING (log)
-WHERE responses_asgi_events.position > ?
+SELECT DISTINCT responses_asgi_logs.id, responses_asgi_logs.last
+FROM responses_asgi_events JOIN responses_asgi_logs USING (log) WHERE responses_asgi_events.position > ?
 """
 
 # SQLite's integers have 64 bits; numbers are what clients write.
@@ -71,6 +71,15 @@ def append(
 
 def read(connection: Connection, id: str, *, after: int, limit: int, now: float) -> LogPage | None:
     """At most `limit` events behind number `after`."""
+    found = look_up(connection, id, after=after, limit=limit, now=now)
+    return None if found is None else found[0]
+
+
+def look_up(
+    connection: Connection, id: str, *, after: int, limit: int, now: float
+) -> tuple[LogPage, int, bool] | None:
+    """At most `limit` events behind number `after`; the number of the log's last one, and whether it has
+    ended."""
     row = connection.execute(_LOG, (for_sqlite(id), now)).fetchone()
     if row is None:
         return None
@@ -79,7 +88,7 @@ def read(connection: Connection, id: str, *, after: int, limit: int, now: float)
     rows = connection.execute(_EVENTS, (log, after, min(limit, _LARGEST)))
     events = [LoggedEvent(*row) for row in rows]
     read_up_to = events[-1].number if events else after
-    return LogPage(events, bool(ended) and read_up_to >= last)
+    return LogPage(events, bool(ended) and read_up_to >= last), last, bool(ended)
 
 
 def expire(connection: Connection, id: str, *, now: float, seconds: float) -> None:
@@ -98,6 +107,6 @@ def last_position(connection: Connection) -> int:
     return position or 0
 
 
-def changed(connection: Connection, position: int) -> list[str]:
-    """The logs that have events behind this position."""
-    return [from_sqlite(id) for (id,) in connection.execute(_CHANGED, (position,))]
+def changed(connection: Connection, position: int) -> list[tuple[str, int]]:
+    """The logs that have events behind this position, and the number of the last event of each."""
+    return [(from_sqlite(id), last) for id, last in connection.execute(_CHANGED, (position,))]

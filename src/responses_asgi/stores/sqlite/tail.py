@@ -1,11 +1,14 @@
-"""Who waits for events, and how they learn of those that other processes write: the file is looked at.
+"""Who waits for events: they are told of what this process writes, and for others the file is looked at.
 
-`PRAGMA data_version` changes with each commit of another connection and costs a few microseconds; only then
-are the events behind the last known position looked for. Source: https://www.sqlite.org/pragma.html
+1. `PRAGMA data_version` changes with each commit of another connection and costs a few microseconds; only
+   then are the events behind the last known position looked for. Source: https://www.sqlite.org/pragma.html
+2. Of a log that somebody reads on and on, it is known how far it goes: who has read up to there waits without
+   looking again.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from sqlite3 import Connection
@@ -17,9 +20,27 @@ from responses_asgi.stores.waiters import Waiters
 __all__ = ["Tail"]
 
 LOOK_SECONDS = 0.01
-"""Between two looks at the file, while somebody waits."""
+"""Between two looks at the file, while somebody waits and others write."""
+
+QUIET_LOOK_SECONDS = 0.03
+"""The same when no other process has written for `KEPT_SECONDS`."""
+
+KEPT_SECONDS = 5.0
+"""For so long it is known how far a log goes after somebody has waited for it last."""
 
 _ALL = 2**63 - 1
+
+
+class _Followed:
+    """A log that is waited for: the number of its newest event that was seen, whether that is known to be the
+    last one, the number up to which this process writes itself, and when somebody last asked."""
+
+    __slots__ = ("known", "newest", "own", "used")
+
+    def __init__(self) -> None:
+        self.newest = self.own = -1
+        self.known = False
+        self.used = 0.0
 
 
 class Tail:
@@ -31,38 +52,95 @@ class Tail:
         self._connection: Connection | None = None
         self._data_version = 0
         self._position = 0
+        self._told_by_others = 0.0
+        self._followed: dict[str, _Followed] = {}
+        self._lock = threading.Lock()
+
+    def nothing_behind(self, id: str, after: int) -> bool:
+        """Whether the log is known to have nothing behind this number, and what follows will be told."""
+        with self._lock:
+            # Noted before the log is read, so that what is told meanwhile is not missed.
+            followed = self._followed.setdefault(id, _Followed())
+            followed.used = time.monotonic()
+            return followed.known and followed.newest <= after
+
+    def doubt(self, id: str) -> None:
+        """Look again, whatever is known: nothing was told for long."""
+        with self._lock:
+            self._followed.pop(id, None)
+
+    def writing(self, id: str, number: int) -> None:
+        """This process writes up to this number."""
+        with self._lock:
+            if (followed := self._followed.get(id)) is not None:
+                followed.own = number
+
+    def tell(self, id: str, page: LogPage) -> None:
+        """These events were written by this process."""
+        with self._lock:
+            followed = self._followed.get(id)
+            if page.ended:
+                self._followed.pop(id, None)
+            elif followed is not None and page.events:
+                followed.newest = max(followed.newest, page.events[-1].number)
+        self.waiters.tell(id, page)
 
     def read(self, connection: Connection, id: str, *, after: int, limit: int) -> LogPage | None:
         """A page for one who waits already: what is committed after it was read will be told."""
         if connection is not self._connection:
             # Of what came between the connections nothing is known.
+            with self._lock:
+                for followed in self._followed.values():
+                    followed.known = False
             self.waiters.tell_all()
             self._connection = connection
             self._data_version = _data_version(connection)
             self._position = sql.last_position(connection)
-        return sql.read(connection, id, after=after, limit=limit, now=self._clock())
+        found = sql.look_up(connection, id, after=after, limit=limit, now=self._clock())
+        if found is None:
+            return None
+        page, last, ended = found
+        with self._lock:
+            if (read := self._followed.get(id)) is not None:
+                read.newest, read.known = max(read.newest, last), not ended
+        return page
 
     def look(self, connection: Connection) -> float | None:
         """The reader's chore: tell those who wait what was written; when to look again."""
         lowest = self.waiters.lowest()
-        if not lowest:
-            self._connection = None
-            return None
+        oldest = time.monotonic() - KEPT_SECONDS
+        with self._lock:
+            for id in [id for id, one in self._followed.items() if one.used < oldest and id not in lowest]:
+                del self._followed[id]
+            if not (lowest or self._followed):
+                self._connection = None
+                return None
         if connection is self._connection:
             self._tell(connection, lowest)
-        return LOOK_SECONDS
+        return LOOK_SECONDS if self._told_by_others > oldest else QUIET_LOOK_SECONDS
 
     def _tell(self, connection: Connection, lowest: dict[str, int]) -> None:
         data_version = _data_version(connection)
         if data_version == self._data_version:
             return
         position = sql.last_position(connection)
-        for id in sql.changed(connection, self._position):
-            if id in lowest:
+        for id, last in sql.changed(connection, self._position):
+            if self._is_news(id, last) and id in lowest:
                 page = sql.read(connection, id, after=lowest[id], limit=_ALL, now=self._clock())
                 if page is not None:
-                    self.waiters.tell(id, page)
+                    self.tell(id, page)
         self._data_version, self._position = data_version, position
+
+    def _is_news(self, id: str, last: int) -> bool:
+        """Whether somebody has written up to this number who did not tell."""
+        with self._lock:
+            followed = self._followed.get(id)
+            if followed is None or followed.newest >= last:
+                return followed is None
+            followed.newest = last
+            if last > followed.own:
+                self._told_by_others = time.monotonic()
+            return True
 
 
 def _data_version(connection: Connection) -> int:

@@ -253,7 +253,7 @@ def test_problems_read_well() -> None:
 @pytest.mark.parametrize(
     ("text", "path", "said"),
     [
-        ("upstreams: {a: {url: 'x'}}", "upstreams.a", "http://"),
+        ("upstreams: {a: {url: 'x'}}", "upstreams.a.url", "must start with http://"),
         (
             "upstreams: {a: {url: 'http://x', profile: nobody}}",
             "upstreams.a.profile",
@@ -261,8 +261,8 @@ def test_problems_read_well() -> None:
         ),
         ("upstreams: {a: {url: 'http://x', profile: 5}}", "upstreams.a.profile", "Profile"),
         ("upstreams: {a: {url: 'http://x', profile: {base: nobody}}}", "upstreams.a.profile", "nobody"),
-        ("upstreams: {a: {url: 'http://x', deployment: d}}", "upstreams.a", "api_version"),
-        ("upstreams: {a: {url: 'http://x', proxy: 'me:pw@proxy'}}", "upstreams.a", "proxy"),
+        ("upstreams: {a: {url: 'http://x', deployment: d}}", "upstreams.a.deployment", "needs api_version"),
+        ("upstreams: {a: {url: 'http://x', proxy: 'me:pw@proxy'}}", "upstreams.a.proxy", "must be"),
         (
             "upstreams: {a: {app: 'no_such_module:app'}}",
             "upstreams.a.app",
@@ -284,17 +284,46 @@ def test_problems_read_well() -> None:
         ("upstreams: [a]", "upstreams", "must be a mapping"),
         ("upstreams: {a: {handler: demo}, b: {handler: demo}}", "models", "is needed with several upstreams"),
         (LOCAL + "models: {a: 5}", "models.a[0]", "must be a mapping"),
-        (LOCAL + "models: {'a*b*': local}", "", "one '*'"),
+        (LOCAL + "models: {'a*b*': local}", 'models["a*b*"]', "one '*'"),
         (LOCAL + "principal: 'os:no_such'", "principal", "there is no 'no_such' in os"),
-        (LOCAL + "store: mysql://user:pw@x", "", "mysql"),
+        (LOCAL + "store: mysql://user:pw@x", "store", "is 'mysql:', expected"),
+        (LOCAL + "store: 'redis://user:pw@x:port'", "store", "Redis URL"),
+        (LOCAL + "store: sqlite://relative.db", "store", "sqlite:///relative/path"),
+        (LOCAL + "seal_keys_env: SHORT_KEYS", "seal_keys_env", "seal_keys[1] has 4 bytes"),
+        (LOCAL + "auth_path: me", "auth_path", "must be a path"),
+        (LOCAL + "principal: 'os:name'", "principal", "is of type str, which cannot be called"),
+        ("upstreams: {a: {app: 'os:name'}}", "upstreams.a.app", "which cannot be called"),
+        (
+            "upstreams: {a: {url: 'http://x', headers: {'x y': pw}}}",
+            "upstreams.a.headers",
+            "'x y' cannot be the name of a header",
+        ),
+        (
+            "upstreams: {a: {url: 'http://x', headers: {x-y: \"p\\nw\"}}}",
+            "upstreams.a.headers",
+            "the value of 'x-y' has characters",
+        ),
+        (LOCAL + "server: {root_path: ai}", "server.root_path", "starts with '/'"),
+        (
+            LOCAL + "server: {ssl_certfile: no.pem, ssl_keyfile: here.pem}",
+            "server.ssl_certfile",
+            "there is no file no.pem",
+        ),
+        (
+            LOCAL + "server: {ssl_certfile: here.pem, ssl_keyfile: here.pem}",
+            "server.ssl_certfile",
+            "cannot be used with that key",
+        ),
         (LOCAL + "cors: {}", "cors.origins", "is needed"),
-        (LOCAL + "cors: {origins: 'not a site'}", "", "cors"),
-        (LOCAL + "server: {ssl_certfile: a.pem}", "server", "together"),
-        (LOCAL + "reasoning_field: content", "", "reasoning_field"),
+        (LOCAL + "cors: {origins: 'not a site'}", "cors.origins", "must hold sites"),
+        (LOCAL + "server: {ssl_certfile: here.pem}", "server", "together"),
+        (LOCAL + "reasoning_field: content", "reasoning_field", "content"),
         (LOCAL + "auth_ttl: 0", "auth_ttl", "greater than 0"),
     ],
 )
-def test_one_problem(text: str, path: str, said: str) -> None:
+def test_one_problem(text: str, path: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("here.pem").touch()
+    monkeypatch.setenv("SHORT_KEYS", "long enough to seal with,tiny")
     found = problems(text)
     assert list(found) == [path]
     assert said in found[path]
@@ -438,7 +467,7 @@ def test_webhooks_that_cannot_work(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.keys() == {"webhooks.a"}
     assert "t0ken" not in found["webhooks.a"]
     text = "webhooks: {a: {url: 'https://a.example', secrets_env: SECRET}}\nstore: none\n"
-    assert "webhooks tell of background responses" in problems(LOCAL + text)[""]
+    assert "tell of background responses" in problems(LOCAL + text)["webhooks"]
     found = problems(
         LOCAL + "webhooks: {a: {secret: SECRET, url: 'https://a.example', secrets_env: SECRET}}\n"
     )

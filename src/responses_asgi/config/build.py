@@ -15,11 +15,13 @@ from responses_asgi.config.demo import demo
 from responses_asgi.config.imports import imported
 from responses_asgi.config.models import Config, TargetConfig, UpstreamConfig
 from responses_asgi.config.problems import Problem, ProblemsError, key_path
+from responses_asgi.config.section import Section
 from responses_asgi.config.sources import Loaded
 from responses_asgi.errors import ConfigurationError, MissingExtraError
 from responses_asgi.gateway.cors import CORS
 from responses_asgi.gateway.gateway import Gateway
 from responses_asgi.keys import Keys
+from responses_asgi.stores.url import store_from_url
 from responses_asgi.upstreams.upstream import Upstream
 from responses_asgi.webhooks import Webhook
 
@@ -41,10 +43,12 @@ _SAME = frozenset(
         "list_upstream_models",
         "loss_header",
         "reasoning_field",
-        "store",
         "strict",
     }
 )
+
+# What the Python API calls the keys that have another name here.
+_CALLED = {"base_url": "url", "seal_keys": "seal_keys_env", "secret": "secret_env"}
 
 # Keys at the top that name a function.
 _FUNCTIONS = ("count_tokens", "principal")
@@ -75,14 +79,13 @@ def set_up(loaded: Loaded, *, source: str | None = None) -> Setup:
             continue
         options = _options(given, path, problems)
         if not any(_within(problem.path, path) for problem in problems):
-            found = _tried(partial(_upstream, given, options), path, problems)
+            found = _tried(partial(_upstream, given, options), path, problems, UpstreamConfig)
             upstreams |= {name: found} if found else {}
     objects = {
         name: _imported(path, name, problems) for name in _FUNCTIONS if (path := getattr(config, name))
     }
     if config.cors is not None and not any(_within(problem.path, "cors") for problem in problems):
-        # Its errors name the key themselves.
-        objects["cors"] = _tried(partial(CORS, **config.cors.model_dump()), "", problems)
+        objects["cors"] = _tried(partial(CORS, **config.cors.model_dump()), "", problems, Config)
     if config.auth is not None and not any(_within(problem.path, "auth") for problem in problems):
         make = make_auth(
             config.auth,
@@ -90,12 +93,14 @@ def set_up(loaded: Loaded, *, source: str | None = None) -> Setup:
             max_body_bytes=config.limits.max_body_bytes,
         )
         objects["auth"] = _tried(make, "auth", problems)
+    if config.store is not None:
+        objects["store"] = _tried(partial(store_from_url, config.store), "store", problems, Config)
     hooks = [hook for name in config.webhooks if (hook := _webhook(config, name, problems))]
     if not problems:
         if hooks:
             objects["webhooks"] = hooks
         table, settings = _table(config, upstreams), _settings(config)
-        app = _tried(partial(Gateway, table, **settings, **objects), "", problems)
+        app = _tried(partial(Gateway, table, **settings, **objects), "", problems, Config)
         if app is not None:
             return Setup(config, upstreams, table, app)
     raise ProblemsError(problems, source)
@@ -116,11 +121,22 @@ def _within(path: str, outer: str) -> bool:
     return path == outer or path.startswith((f"{outer}.", f"{outer}["))
 
 
-def _tried(make: Callable[[], Any], path: str, problems: list[Problem]) -> Any:
+def _tried(
+    make: Callable[[], Any], path: str, problems: list[Problem], keys: type[Section] | None = None
+) -> Any:
+    """What `make` returns; None when it fails, which is a problem at the path, or at the key of `keys` below
+    it with which the error begins."""
     try:
         return make()
     except (ConfigurationError, MissingExtraError) as error:
-        problems.append(Problem(path, str(error)))
+        message = str(error)
+        named, _, rest = message.partition(" ")
+        option, bracket, _ = named.partition("[")
+        key = _CALLED.get(option, option)
+        if keys is not None and key.partition(".")[0] in keys.model_fields:
+            path = key if path in ("", key) else f"{path}.{key}"
+            message = message if bracket else rest
+        problems.append(Problem(path, message))
         return None
 
 

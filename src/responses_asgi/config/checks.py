@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import ssl
 from collections.abc import Iterator
+from pathlib import Path
 from typing import get_args
 
 from responses_asgi.config.auth import AuthConfig, variables_of
-from responses_asgi.config.models import Config, UpstreamConfig
+from responses_asgi.config.models import Config, ServerConfig, UpstreamConfig
 from responses_asgi.config.problems import Problem, key_path
 from responses_asgi.config.sources import Loaded
 from responses_asgi.upstreams.upstream import WireAPI
@@ -70,10 +72,28 @@ def problems_between(loaded: Loaded) -> Iterator[Problem]:
             f"{config.server.workers} workers cannot share a store in memory; "
             f"name one that they can share, as in --store {SHARED_STORE}, or none",
         )
-    if bool(config.server.ssl_certfile) != bool(config.server.ssl_keyfile):
-        yield Problem("server", "ssl_certfile and ssl_keyfile are needed together")
+    yield from _of_tls(config.server)
     if config.cors is not None and config.cors.credentials and "*" in config.cors.origins:
         yield Problem("cors.credentials", "cannot be allowed to all sites; name them in cors.origins")
+
+
+def _of_tls(server: ServerConfig) -> Iterator[Problem]:
+    files = {"ssl_certfile": server.ssl_certfile, "ssl_keyfile": server.ssl_keyfile}
+    missing = [key for key, file in files.items() if file and not Path(file).is_file()]
+    for key in missing:
+        yield Problem(f"server.{key}", f"there is no file {files[key]}")
+    if not (server.ssl_certfile and server.ssl_keyfile):
+        if any(files.values()):
+            yield Problem("server", "ssl_certfile and ssl_keyfile are needed together")
+    elif not missing:
+        try:
+            # A key with a password is one that nobody is there to type.
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
+                server.ssl_certfile, server.ssl_keyfile, password=lambda: ""
+            )
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+            yield Problem("server.ssl_certfile", f"cannot be used with that key: {reason}")
 
 
 def _keeps_in_memory(config: Config) -> bool:
@@ -118,6 +138,8 @@ def _of_models(loaded: Loaded) -> Iterator[Problem]:
     config, names = loaded.config, loaded.upstreams
     for model, entry in config.models.items():
         targets = entry.targets()
+        if not model.strip() or model.count("*") > 1:
+            yield Problem(key_path(("models", model)), "must be a model's name, or a pattern with one '*'")
         if not targets or ("each" in targets and len(targets) > 1):
             apis = " and ".join(get_args(WireAPI))
             yield Problem(key_path(("models", model)), f"must name an upstream, or one for each of {apis}")

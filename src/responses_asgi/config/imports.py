@@ -16,7 +16,7 @@ __all__ = ["imported"]
 def imported(path: str) -> Any:
     """The object; modules are also found in the current directory, as every ASGI server finds them.
 
-    Raises ConfigurationError, which names what is missing, or what the module raised.
+    Raises ConfigurationError, which names what is missing, what the module raised, or what cannot be called.
     """
     module_name, _, name = path.partition(":")
     if os.getcwd() not in sys.path:
@@ -28,6 +28,9 @@ def imported(path: str) -> Any:
             f"{module_name} cannot be imported: {type(error).__name__}: {error}"
         ) from error
     try:
-        return attrgetter(name)(module)
+        found = attrgetter(name)(module)
     except AttributeError:
         raise ConfigurationError(f"there is no {name!r} in {module_name}") from None
+    if not callable(found):
+        raise ConfigurationError(f"{path} is of type {type(found).__name__}, which cannot be called")
+    return found

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from responses_asgi.config.auth import AuthConfig
 from responses_asgi.config.section import ImportPath, Seconds, Section, Words
-from responses_asgi.config.values import import_path, read_model, read_profile
+from responses_asgi.config.values import header_fields, import_path, read_model, read_profile, url_path
 from responses_asgi.profiles import Profile, ToolPolicy
 from responses_asgi.types.events import Dialect
 from responses_asgi.upstreams.credentials import CredentialsMode
@@ -108,7 +108,7 @@ class UpstreamConfig(Section):
     rename: dict[str, str] = {}
     """Top-level fields that get another name."""
 
-    headers: dict[str, str] = {}
+    headers: Annotated[dict[str, str], AfterValidator(header_fields)] = {}
     """Request headers that are set."""
 
     before_upstream: ImportPath | None = None
@@ -201,7 +201,7 @@ class ServerConfig(Section):
     graceful_timeout: Annotated[int, Field(ge=0)] = 30
     """Seconds that open answers may go on after a stop signal."""
 
-    root_path: str = ""
+    root_path: Annotated[str, AfterValidator(url_path)] = ""
     """The path below which a proxy in front serves this, when it takes that path off."""
 
     ssl_certfile: str | None = None

@@ -11,15 +11,35 @@ from pydantic import BaseModel, ConfigDict, create_model
 
 from responses_asgi.profiles import Profile, profile_for
 
-__all__ = ["ProfileConfig", "import_path", "read_model", "read_profile", "words"]
+__all__ = ["ProfileConfig", "header_fields", "import_path", "read_model", "read_profile", "url_path", "words"]
 
 _IMPORT_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_URL_PATH = re.compile(r"[^\s?#]*")
 
 
 def import_path(value: str) -> str:
     """The value, if it can name an object: `module:name`. Raises ValueError."""
     if not _IMPORT_PATH.fullmatch(value):
         raise ValueError('must be an import path like "package.module:name"')
+    return value
+
+
+def header_fields(headers: dict[str, str]) -> dict[str, str]:
+    """The headers, if they can be sent. Raises ValueError, which shows no value: it may be a secret."""
+    for name, value in headers.items():
+        if not _TOKEN.fullmatch(name):
+            raise ValueError(f"{name!r} cannot be the name of a header")
+        if not value.isascii() or not value.isprintable():
+            raise ValueError(f"the value of {name!r} has characters that no header can carry")
+    return headers
+
+
+def url_path(value: str) -> str:
+    """The value, if it is empty or a path of URLs. Raises ValueError."""
+    if value and not (value.startswith("/") and _URL_PATH.fullmatch(value)):
+        raise ValueError("must be a path that starts with '/'")
     return value
 
 

@@ -37,7 +37,7 @@ class Door:
         self._keys = keys
         self.asked: list[tuple[str, str]] = []
 
-    async def check(self, scope: Scope, owner: str, *, action: str) -> None:
+    async def check(self, scope: Scope, owner: str, *, action: str, unanswered: object = None) -> None:
         self.asked.append((scope["path"], action))
         if self._owners is None:
             self._owners = {await owner_of(key) for key in self._keys}

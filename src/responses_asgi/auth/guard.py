@@ -7,6 +7,9 @@
 | the app's answers | it checks credentials | a 2xx within `auth_ttl`, and no 401 or 403 since |
 | nobody | an Upstream with the operator's own key, a handler | everybody is let in |
 
+A response that is made in the background can be read and cancelled by its owner while nothing of it is there
+to be protected: the app that makes it checks who asked.
+
 Clients without a credential share one owner. They may read what they know the id of, and list nothing. Where
 the app's answers decide, they may create only after it has answered such a client.
 """
@@ -14,7 +17,7 @@ the app's answers decide, they may create only after it has answered such a clie
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Literal
 
 from responses_asgi.auth.app_says import ask_app
@@ -80,8 +83,18 @@ class Guard:
         if self._app is not None and self._auth_path is None and not self._owners.decided:
             await self._grants.note(owner, status)
 
-    async def check(self, scope: Scope, owner: str, *, action: Action) -> None:
+    async def check(
+        self,
+        scope: Scope,
+        owner: str,
+        *,
+        action: Action,
+        unanswered: Callable[[], Awaitable[bool]] | None = None,
+    ) -> None:
         """Return if the request with this scope, of this owner, may do this.
+
+        `unanswered` tells whether it is about an own request that the app has yet to answer: then the app may
+        not have been asked by this owner before, and what is shown is the request.
 
         Raises APIError: 401 or 403 when it may not, 503 when the app or the store cannot be asked.
         """
@@ -95,7 +108,11 @@ class Guard:
             return
         if self._auth_path is not None:
             await ask_app(self._app, scope, _below_root(scope, self._auth_path))
-        elif (owner or action == "create") and not await self.granted(owner):
+        elif (
+            (owner or action == "create")
+            and not await self.granted(owner)
+            and not (unanswered is not None and await unanswered())
+        ):
             raise self._not_granted(owner)
 
     async def check_handshake(self, scope: Scope, owner: str) -> None:

@@ -102,3 +102,5 @@ class Method(NamedTuple):
 
     action: Action
     answer: Callable[[Call], Awaitable[None]]
+    unanswered: Callable[[Call], Awaitable[bool]] | None = None
+    """Whether it is about a request that has yet to be answered; None: it never is."""

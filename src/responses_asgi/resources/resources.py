@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
@@ -130,7 +130,6 @@ class Resources:
     ) -> None:
         async with telling_refusals(send):
             owner = await self._services.state.owners.of(scope)
-            await self._services.guard.check(scope, owner, action=method.action)
             query = bytes(scope.get("query_string") or b"").decode("latin-1")
             call = Call(
                 services=self._services,
@@ -141,6 +140,8 @@ class Resources:
                 ids=ids,
                 params=Params(parse_qsl(query, keep_blank_values=True)),
             )
+            unanswered = None if method.unanswered is None else partial(method.unanswered, call)
+            await self._services.guard.check(scope, owner, action=method.action, unanswered=unanswered)
             try:
                 await method.answer(call)
             except ClientLeft:

@@ -86,6 +86,12 @@ def _is_running(stored: StoredResponse) -> bool:
     return bool(stored.response.get("background")) and stored.response.get("status") in WAITING
 
 
+async def _is_queued(call: Call) -> bool:
+    """Whether the response is made in the background and nothing of it is kept yet."""
+    stored = await call.kept.responses.load(call.owner, call.ids["response_id"])
+    return stored is not None and _is_running(stored)
+
+
 async def _input_items(call: Call) -> None:
     query = call.params.page("desc")
     await call.answer((await _stored(call)).input_items(query).body())
@@ -112,8 +118,11 @@ ROUTES: dict[str, dict[str, Method]] = {
     "/responses/input_tokens": {"POST": Method("create", count_input_tokens)},
     # Its own request to the model is let in by who lets in all of them.
     "/responses/compact": {"POST": Method("read", _compact)},
-    "/responses/{response_id}": {"GET": Method("read", _retrieve), "DELETE": Method("read", _delete)},
-    "/responses/{response_id}/cancel": {"POST": Method("read", _cancel)},
+    "/responses/{response_id}": {
+        "GET": Method("read", _retrieve, _is_queued),
+        "DELETE": Method("read", _delete, _is_queued),
+    },
+    "/responses/{response_id}/cancel": {"POST": Method("read", _cancel, _is_queued)},
     "/responses/{response_id}/input_items": {"GET": Method("read", _input_items)},
 }
 """Path below the base -> HTTP method -> what is done. The first path that fits is taken."""

@@ -132,6 +132,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Browsers": ("cors",),
     "Limits": ("limits",),
     "Background": ("background",),
+    "WebSockets": ("websocket",),
     "Webhooks": ("webhooks", "NAME"),
 }
 

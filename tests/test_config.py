@@ -14,13 +14,21 @@ import pytest
 from responses_asgi import ConfigurationError, Upstream
 from responses_asgi.background import BackgroundLimits
 from responses_asgi.config import KEYS, PREFIX, Config, Loaded, ProblemsError, load, set_up
-from responses_asgi.config.models import BackgroundConfig, CORSConfig, LimitsConfig, UpstreamConfig
+from responses_asgi.config.models import (
+    BackgroundConfig,
+    CORSConfig,
+    LimitsConfig,
+    UpstreamConfig,
+    WebSocketConfig,
+)
 from responses_asgi.config.problems import key_path
 from responses_asgi.exchange import Options
 from responses_asgi.gateway.cors import CORS
 from responses_asgi.webhooks.events import EVENTS
+from responses_asgi.websocket import WebSocketLimits
+from tests.sockets import SocketAsked
 
-SECTIONS = ("background", "cors", "limits", "server")
+SECTIONS = ("background", "cors", "limits", "server", "websocket")
 LOCAL = "upstreams: {local: {url: 'http://localhost:8000'}}\n"
 
 
@@ -482,6 +490,17 @@ def test_json_in_a_variable_that_is_none(monkeypatch: pytest.MonkeyPatch) -> Non
 # The one table
 
 
+async def test_websockets_are_bounded_or_switched_off() -> None:
+    text = LOCAL + "websocket: {idle: 5, origins: ['https://a.example']}\n"
+    config = set_up(load(written(text))).config.websocket
+    assert (config.idle, config.origins) == (5, ["https://a.example"])
+    app = set_up(load(written(LOCAL + "websocket: {enabled: false}\n"))).app
+    asked = SocketAsked(app, "/v1/responses", extensions={"websocket.http.response": {}})
+    await asked.task
+    assert asked.sent[0]["status"] == 426
+    assert problems(LOCAL + "websocket: {idle: 0}\n") == {"websocket.idle": "must be greater than 0, got 0"}
+
+
 def defaults_of(function: Any) -> dict[str, Any]:
     parameters = inspect.signature(function).parameters.values()
     return {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
@@ -501,6 +520,9 @@ def test_defaults_are_those_of_the_python_api() -> None:
     background = {field.name: field.default for field in fields(BackgroundLimits)}
     here = {name: field.default for name, field in BackgroundConfig.model_fields.items()}
     assert here == {"enabled": True, **background}
+    sockets = {field.name: field.default for field in fields(WebSocketLimits)}
+    here = {name: field.get_default() for name, field in WebSocketConfig.model_fields.items()}
+    assert here == {"enabled": True, **sockets, "origins": []}
     cors = {field.name: field.default for field in fields(CORS) if field.name != "origins"}
     for name, default in cors.items():
         same = CORSConfig.model_fields[name].get_default()

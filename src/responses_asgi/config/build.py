@@ -24,6 +24,7 @@ from responses_asgi.keys import Keys
 from responses_asgi.stores.url import store_from_url
 from responses_asgi.upstreams.upstream import Upstream
 from responses_asgi.webhooks import Webhook
+from responses_asgi.websocket import WebSocketLimits
 
 __all__ = ["DEMO", "Setup", "keys_of", "set_up"]
 
@@ -220,6 +221,9 @@ def _settings(config: Config) -> dict[str, Any]:
     if "background" in config.model_fields_set:
         bounds = config.background.model_dump()
         settings["background"] = BackgroundLimits(**bounds) if bounds.pop("enabled") else False
+    if "websocket" in config.model_fields_set:
+        bounds = config.websocket.model_dump()
+        settings["websocket"] = WebSocketLimits(**bounds) if bounds.pop("enabled") else False
     if config.secret_env is not None:
         settings["secret"] = os.environ[config.secret_env]
     if config.seal_keys_env is not None:

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from responses_asgi.config.auth import AuthConfig
 from responses_asgi.config.section import ImportPath, Seconds, Section, Words
 from responses_asgi.config.values import header_fields, import_path, read_model, read_profile, url_path
+from responses_asgi.config.websocket import WebSocketConfig
 from responses_asgi.profiles import Profile, ToolPolicy
 from responses_asgi.types.events import Dialect
 from responses_asgi.upstreams.credentials import CredentialsMode
@@ -32,6 +33,7 @@ __all__ = [
     "ServerConfig",
     "TargetConfig",
     "UpstreamConfig",
+    "WebSocketConfig",
     "WebhookConfig",
 ]
 
@@ -363,6 +365,7 @@ class Config(Section):
     cors: CORSConfig | None = None
     limits: LimitsConfig = LimitsConfig()
     background: BackgroundConfig = BackgroundConfig()
+    websocket: WebSocketConfig = WebSocketConfig()
 
     webhooks: dict[str, WebhookConfig] = {}
     """The receivers of webhooks by a name of yours."""

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     )
     from responses_asgi.upstreams.context import ExchangeContext
     from responses_asgi.upstreams.upstream import Upstream
+    from responses_asgi.websocket import WebSocketLimits
 
 __all__ = [
     "CORS",
@@ -100,6 +101,7 @@ __all__ = [
     "UpstreamError",
     "Usage",
     "VersionConflictError",
+    "WebSocketLimits",
     "__version__",
     "chat_request_to_responses",
     "chat_stream_to_responses",
@@ -166,6 +168,7 @@ _MODULES = {
     ),
     "upstreams.context": ("ExchangeContext",),
     "upstreams.upstream": ("Upstream",),
+    "websocket": ("WebSocketLimits",),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 

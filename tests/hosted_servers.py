@@ -9,9 +9,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from responses_asgi.hosted import Hosted, HostedLimits, MCPServer, ToolContext
+from responses_asgi.hosted import Hosted, HostedLimits, MCPServer, Offer
 from responses_asgi.types.asgi import ASGIApp
 from responses_asgi.types.json import JSON
+from responses_asgi.upstreams.context import ExchangeContext
 from tests.loopback import served
 from tests.mcp_servers.tools import make_server
 
@@ -78,8 +79,30 @@ def asking(*tools: JSON, **said: Any) -> JSON:
 
 async def call(hosted: Hosted, name: str, arguments: JSON | None = None, body: JSON | None = None) -> Any:
     """Call the tool that is offered under this name."""
-    offer = await hosted.offer(body or asking(), ToolContext())
-    return await offer.tools[name].call(arguments or {}, ToolContext())
+    offer = await hosted.offer(body or asking(), CONTEXT)
+    assert offer
+    return await offer.tools[name].call(arguments or {}, CONTEXT)
+
+
+async def offered(hosted: Hosted, body: JSON, context: ExchangeContext | None = None) -> Offer:
+    """What the request is offered, which must be something."""
+    offer = await hosted.offer(body, context or CONTEXT)
+    assert offer is not None
+    return offer
+
+
+def context(owner: str = "", *, api: str = "responses", response_id: str = "") -> ExchangeContext:
+    """The request of this owner."""
+    return ExchangeContext(
+        api=api,
+        response_id=response_id,
+        principal=owner or None,
+        scope={"type": "http"},
+        request={"model": "m"},
+    )
+
+
+CONTEXT = context()
 
 
 def names(tools: Sequence[JSON]) -> list[str]:

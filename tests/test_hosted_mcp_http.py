@@ -10,14 +10,28 @@ from typing import Any
 import pytest
 
 from responses_asgi.errors import InvalidRequestError
-from responses_asgi.hosted import Hosted, HostedLimits, MCPServer, Offer, ToolContext
+from responses_asgi.hosted import Hosted, HostedLimits, MCPServer, Offer
 from responses_asgi.types.json import JSON
-from tests.hosted_servers import QUICK, asking, call, lifespan_of, mcp, names, open_sockets, opened, over_http
+from responses_asgi.upstreams.context import ExchangeContext
+from tests.hosted_servers import (
+    CONTEXT,
+    QUICK,
+    asking,
+    call,
+    context,
+    lifespan_of,
+    mcp,
+    names,
+    offered,
+    open_sockets,
+    opened,
+    over_http,
+)
 from tests.loopback import Recorder, served, until, unused_url
 from tests.mcp_servers.tools import make_server
 
 LOOPBACK = ["127.0.0.1"]
-ALICE = ToolContext(owner="alice")
+ALICE = context("alice")
 
 
 def guests(**settings: Any) -> Hosted:
@@ -28,7 +42,7 @@ def bringing(url: str, **said: Any) -> JSON:
     return asking(mcp("mine", server_url=url, **said))
 
 
-async def add(offer: Offer, context: ToolContext = ALICE) -> Any:
+async def add(offer: Offer, context: ExchangeContext = ALICE) -> Any:
     return await offer.tools["mine__add"].call({"a": 1, "b": 2}, context)
 
 
@@ -61,7 +75,7 @@ async def test_headers_go_to_the_server_and_are_told_to_nobody() -> None:
     async with served(seen) as base:
         server = MCPServer(url=f"{base}/mcp?key=in-the-url", headers={"Authorization": "Bearer top-secret"})
         async with opened(Hosted(servers={"s": server}, limits=QUICK)) as hosted:
-            offer = await hosted.offer(asking(mcp("s")), ToolContext())
+            offer = await offered(hosted, asking(mcp("s")))
             assert seen.requests[0].headers["authorization"] == "Bearer top-secret"
             told = f"{offer.listed} {hosted.health()} {server!r}"
             assert "error" in told
@@ -146,22 +160,22 @@ class Legacy:
 async def test_a_request_brings_its_own_server() -> None:
     async with over_http() as url, opened(guests()) as hosted:
         body = bringing(url, allowed_tools=["add", "fail"], server_description="Does sums.")
-        offer = await hosted.offer(body, ALICE)
+        offer = await offered(hosted, body, ALICE)
         assert names(offer.body["tools"]) == ["mine__add", "mine__fail"]
         assert offer.body["tools"][0]["description"] == "Adds two numbers.\n\nServer: Does sums."
         assert names(offer.listed[0]["tools"]) == ["add", "fail"]
         assert offer.tools["mine__add"].approval  # the default of the API
         assert (await add(offer)).output == "3"
         assert hosted.health() == {"servers": {}, "guests": 1}
-        await hosted.offer(body, ALICE)
+        await offered(hosted, body, ALICE)
         assert hosted.health()["guests"] == 1
 
 
 async def test_guests_of_others_are_others() -> None:
     async with over_http() as url, opened(guests()) as hosted:
-        for context in (ALICE, ToolContext(owner="bob"), ToolContext()):
-            await hosted.offer(bringing(url), context)
-        await hosted.offer(bringing(url, authorization="a token"), ALICE)
+        for whose in (ALICE, context("bob"), CONTEXT):
+            await offered(hosted, bringing(url), whose)
+        await offered(hosted, bringing(url, authorization="a token"), ALICE)
         assert hosted.health()["guests"] == 4
 
 
@@ -169,7 +183,7 @@ async def test_the_clients_headers_reach_its_server() -> None:
     seen = Recorder()
     async with served(seen) as base, opened(guests()) as hosted:
         body = bringing(f"{base}/mcp", authorization="my-token", headers={"X-Team": "blue"})
-        offer = await hosted.offer(body, ALICE)
+        offer = await offered(hosted, body, ALICE)
         assert offer.listed[0]["error"]
         assert seen.requests[0].headers["authorization"] == "Bearer my-token"
         assert seen.requests[0].headers["x-team"] == "blue"
@@ -178,7 +192,7 @@ async def test_the_clients_headers_reach_its_server() -> None:
 
 async def test_a_guest_that_is_away_is_told_and_tried_again_by_the_next_request() -> None:
     async with opened(guests(start_wait=5.0)) as hosted:
-        offer = await hosted.offer(bringing(unused_url()), ALICE)
+        offer = await offered(hosted, bringing(unused_url()), ALICE)
         assert offer.listed[0]["error"].startswith("The MCP server cannot be used: ")
         assert offer.tools == {}
         assert "tools" not in offer.body
@@ -187,10 +201,10 @@ async def test_a_guest_that_is_away_is_told_and_tried_again_by_the_next_request(
 async def test_guests_are_few_and_leave_when_idle() -> None:
     tasks, sockets = len(asyncio.all_tasks()), open_sockets()
     async with over_http() as url, opened(guests(owner_guests=2, guests=3, guest_idle=0.5)) as hosted:
-        offers = [await hosted.offer(bringing(f"{url}?n={n}"), ALICE) for n in range(3)]
+        offers = [await offered(hosted, bringing(f"{url}?n={n}"), ALICE) for n in range(3)]
         assert hosted.health()["guests"] == 2
-        await hosted.offer(bringing(url), ToolContext(owner="bob"))
-        await hosted.offer(bringing(url), ToolContext(owner="carol"))
+        await offered(hosted, bringing(url), context("bob"))
+        await offered(hosted, bringing(url), context("carol"))
         assert hosted.health()["guests"] == 3
         # The first connection was given up; its tools begin it anew.
         assert (await add(offers[0])).output == "3"
@@ -201,10 +215,10 @@ async def test_guests_are_few_and_leave_when_idle() -> None:
 
 async def test_too_many_guests_in_use() -> None:
     async with over_http() as url, opened(guests(owner_guests=1)) as hosted:
-        offer = await hosted.offer(bringing(url), ALICE)
+        offer = await offered(hosted, bringing(url), ALICE)
         running = asyncio.create_task(offer.tools["mine__hang"].call({}, ALICE))
         await asyncio.sleep(0.3)
-        more = await hosted.offer(bringing(f"{url}?n=2"), ALICE)
+        more = await offered(hosted, bringing(f"{url}?n=2"), ALICE)
         assert "too many servers are in use" in more.listed[0]["error"]
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -253,7 +267,7 @@ WRONG: list[tuple[JSON, str]] = [
 async def test_what_a_request_may_not_say(said: JSON, param: str) -> None:
     hosted = Hosted(allow_hosts=["good.example", "*.wide.example"])
     with pytest.raises(InvalidRequestError) as caught:
-        await hosted.offer(asking(mcp("x") | said), ToolContext())
+        await offered(hosted, asking(mcp("x") | said))
     assert caught.value.param == f"tools[0].{param}"
     assert caught.value.status == 400
 
@@ -269,12 +283,11 @@ async def test_what_a_request_may_not_say(said: JSON, param: str) -> None:
 )
 async def test_hosts_that_are_allowed(url: str) -> None:
     hosted = Hosted(allow_hosts=["Good.Example", "*.wide.example", "port.example:8443"])
-    offer = await hosted.offer(bringing(url), ToolContext())
+    offer = await offered(hosted, bringing(url))
     # Its connections have not been begun: it is listed, with an error.
     assert "has not been started" in offer.listed[0]["error"]
 
 
 async def test_without_allowed_hosts_the_upstream_gets_the_tool() -> None:
     body = bringing("https://mcp.example/")
-    offer = await Hosted().offer(body, ToolContext())
-    assert offer == (body, {}, [])
+    assert await Hosted().offer(body, CONTEXT) is None

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from responses_asgi.hosted import Hosted, HostedLimits, ToolContext
+from responses_asgi.hosted import Hosted, HostedLimits
 from tests.hosted_servers import (
+    CONTEXT,
     QUICK,
     alive,
     asking,
@@ -19,6 +20,7 @@ from tests.hosted_servers import (
     mcp,
     names,
     odd,
+    offered,
     open_sockets,
     opened,
     started,
@@ -29,13 +31,13 @@ from tests.loopback import until
 
 async def test_the_tools_of_a_server_are_offered_and_called() -> None:
     async with opened(Hosted(servers={"maths": stdio()}, limits=QUICK)) as hosted:
-        offer = await hosted.offer(asking(), ToolContext())
+        offer = await offered(hosted, asking())
         assert "maths__add" in names(offer.body["tools"])
         assert offer.listed == []
         tool = offer.tools["maths__add"]
         assert (tool.label, tool.name, tool.approval) == ("maths", "add", False)
         assert tool.parameters["required"] == ["a", "b"]
-        assert await tool.call({"a": 1, "b": 2}, ToolContext()) == ("3", False)
+        assert await tool.call({"a": 1, "b": 2}, CONTEXT) == ("3", False)
         assert hosted.health()["servers"]["maths"] == {"state": "ready", "tools": len(offer.tools)}
 
 
@@ -68,7 +70,7 @@ async def test_five_megabytes_are_cut() -> None:
 
 async def test_two_hundred_tools() -> None:
     async with opened(Hosted(servers={"s": stdio(env={"MANY": "200"})}, limits=QUICK)) as hosted:
-        offer = await hosted.offer(asking(), ToolContext())
+        offer = await offered(hosted, asking())
         assert len([name for name in offer.tools if "many" in name]) == 200
 
 
@@ -76,7 +78,7 @@ async def test_two_hundred_tools() -> None:
 async def test_lists_that_are_too_long_are_bounded(limits: dict[str, int], told: int) -> None:
     few = HostedLimits(start_wait=20.0, retry_first=60.0, retry_most=60.0, **limits)  # type: ignore[arg-type]  # ints, by name
     async with opened(Hosted(servers={"s": stdio()}, limits=few)) as hosted:
-        offer = await hosted.offer(asking(mcp("s")), ToolContext())
+        offer = await offered(hosted, asking(mcp("s")))
         assert len(offer.tools) == told
         assert ("list of tools" in offer.listed[0].get("error", "")) == (not told)
 
@@ -111,7 +113,7 @@ async def test_a_call_that_takes_too_long_is_given_up_by_both(tmp_path: Path) ->
     log = tmp_path / "log"
     servers = {"s": stdio(log, timeout=0.3)}
     async with opened(Hosted(servers=servers, limits=QUICK)) as hosted:
-        await hosted.offer(asking(), ToolContext())
+        await offered(hosted, asking())
         late = await call(hosted, "s__hang")
         assert late == ("hang did not answer within 0.3 s.", True)
         await until(lambda: "hang given up" in log.read_text())
@@ -123,7 +125,7 @@ async def test_a_server_that_blocks_is_started_again(tmp_path: Path) -> None:
     log = tmp_path / "log"
     limits = HostedLimits(start_wait=20.0, connect_timeout=4.0, retry_first=0.05)
     async with opened(Hosted(servers={"s": stdio(log, timeout=0.3)}, limits=limits)) as hosted:
-        await hosted.offer(asking(), ToolContext())
+        await offered(hosted, asking())
         assert (await call(hosted, "s__block", {"seconds": 3600})).failed
         await until(lambda: len(started(log)) == 2, 30)
         await until(lambda: hosted.health()["servers"]["s"]["state"] == "ready", 30)
@@ -144,7 +146,7 @@ async def test_a_client_that_leaves_cancels_the_call(tmp_path: Path) -> None:
 
 async def test_a_list_that_changes_is_read_again() -> None:
     async with opened(Hosted(servers={"s": stdio()}, limits=QUICK)) as hosted:
-        before = await hosted.offer(asking(), ToolContext())
+        before = await offered(hosted, asking())
         assert "s__later" not in before.tools
         # The server is asked to tell of changes after it is connected.
         await asyncio.sleep(0.2)
@@ -160,30 +162,30 @@ async def test_a_bad_server_blocks_nobody(kind: str) -> None:
     servers = {"bad": odd(kind), "none": odd(kind).__class__(command="/no/such/program"), "good": stdio()}
     async with opened(Hosted(servers=servers, limits=limits)) as hosted:
         await until(lambda: hosted.health()["servers"]["good"]["state"] == "ready", 30)
-        offer = await hosted.offer(asking(mcp("bad"), mcp("good"), mcp("none")), ToolContext())
+        offer = await offered(hosted, asking(mcp("bad"), mcp("good"), mcp("none")))
         listed = {item["server_label"]: item for item in offer.listed}
         assert "error" not in listed["good"]
         assert listed["bad"]["error"].startswith("The MCP server cannot be used: ")
         assert listed["bad"]["tools"] == []
         assert "No such file" in listed["none"]["error"]
-        assert (await offer.tools["good__add"].call({"a": 1, "b": 1}, ToolContext())).output == "2"
+        assert (await offer.tools["good__add"].call({"a": 1, "b": 1}, CONTEXT)).output == "2"
         assert "error" in hosted.health()["servers"]["none"]
 
 
 async def test_a_request_does_not_wait_for_a_server_that_has_failed() -> None:
     limits = HostedLimits(start_wait=60.0, connect_timeout=1.0, retry_first=0.05, retry_most=0.05)
     async with opened(Hosted(servers={"bad": odd("silent")}, limits=limits)) as hosted:
-        await hosted.offer(asking(), ToolContext())
+        await offered(hosted, asking())
         await asyncio.sleep(0.3)  # it is being tried again
         async with asyncio.timeout(0.5):
-            offer = await hosted.offer(asking(mcp("bad")), ToolContext())
+            offer = await offered(hosted, asking(mcp("bad")))
         assert offer.listed[0]["error"]
 
 
 async def test_a_request_waits_for_a_server_that_starts_only_so_long() -> None:
     limits = HostedLimits(start_wait=0.1, connect_timeout=20.0)
     async with opened(Hosted(servers={"slow": odd("silent")}, limits=limits)) as hosted:
-        offer = await hosted.offer(asking(mcp("slow")), ToolContext())
+        offer = await offered(hosted, asking(mcp("slow")))
         assert "still starting after 0.1 s" in offer.listed[0]["error"]
 
 

@@ -12,17 +12,17 @@ from typing import Any
 import pytest
 
 from responses_asgi.errors import APIError, ConfigurationError, MissingExtraError
-from responses_asgi.hosted import Hosted, HostedTool, MCPServer, ToolContext, read_servers
+from responses_asgi.exchange.hosted_tools import HostedTools
+from responses_asgi.hosted import Hosted, HostedLimits, HostedTool, MCPServer, read_servers
 from responses_asgi.hosted.approvals import approval_of
 from responses_asgi.hosted.offer import Found, make_offer
 from responses_asgi.hosted.results import result_of
 from responses_asgi.types.json import JSON
-from tests.hosted_servers import asking, mcp, names
+from responses_asgi.upstreams.context import ExchangeContext
+from tests.hosted_servers import CONTEXT, asking, context, mcp, names, offered
 
-CONTEXT = ToolContext()
 
-
-async def silent(arguments: JSON, context: ToolContext) -> str:
+async def silent(arguments: JSON, context: ExchangeContext) -> str:
     return ""
 
 
@@ -342,6 +342,32 @@ def test_settings_that_cannot_work(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 async def test_servers_that_were_not_begun() -> None:
     hosted = Hosted(servers={"x": MCPServer(command="x")})
-    offer = await hosted.offer(asking(mcp("x")), CONTEXT)
+    offer = await offered(hosted, asking(mcp("x")))
     assert "has not been started" in offer.listed[0]["error"]
     assert hosted.health() == {"servers": {"x": {"state": "stopped", "tools": 0}}}
+
+
+def asks_first(name: str) -> HostedTool:
+    return HostedTool(label="own", name=name, run=silent, approval=True)
+
+
+async def test_clients_that_cannot_be_asked_are_offered_no_such_tools() -> None:
+    tools = [asks_first("write"), HostedTool(label="own", name="read", run=silent)]
+    offer = await offered(Hosted(tools=tools), asking(mcp("own")), context(api="chat"))
+    assert list(offer.tools) == ["own__read"]
+    assert offer.listed == []
+    assert await Hosted(tools=[asks_first("write")]).offer({"model": "m"}, context(api="chat")) is None
+
+
+async def test_earlier_calls_concern_the_tools_that_made_them() -> None:
+    hosted = Hosted(tools=[HostedTool(label="own", name="read", run=silent)], always=False)
+    ours, others = ({"type": "mcp_call", "server_label": label} for label in ("own", "others"))
+    assert (await offered(hosted, asking(input=[ours]))).tools == {}
+    assert await hosted.offer(asking(input=[others]), CONTEXT) is None
+    assert await hosted.offer(asking(), CONTEXT, [ours]) is not None
+    assert await Hosted(allow_hosts=["a.example"]).offer(asking(input=[others]), CONTEXT) is not None
+
+
+async def test_what_an_exchange_needs() -> None:
+    hosted: HostedTools = Hosted(limits=HostedLimits(rounds=3, concurrency=2, seconds=5))
+    assert (hosted.rounds, hosted.concurrency, hosted.seconds) == (3, 2, 5)

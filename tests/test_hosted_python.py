@@ -17,15 +17,15 @@ from responses_asgi.hosted import (
     Hosted,
     HostedLimits,
     HostedTool,
-    ToolContext,
     ToolOutput,
     hosted_tool,
     tool,
 )
 from responses_asgi.translate.rounds import HostedResult
-from tests.hosted_servers import asking, mcp, names
+from responses_asgi.upstreams.context import ExchangeContext
+from tests.hosted_servers import asking, context, mcp, names, offered
 
-CONTEXT = ToolContext(owner="alice", response_id="resp_1", request={"model": "m"})
+CONTEXT = context("alice", response_id="resp_1")
 WHO: contextvars.ContextVar[str] = contextvars.ContextVar("who", default="nobody")
 
 
@@ -64,7 +64,7 @@ def weather(
     return Forecast(place.city, 20.5 if unit is Unit.celsius else 68.9)
 
 
-async def run(function: Any, /, context: ToolContext = CONTEXT, **arguments: Any) -> HostedResult:
+async def run(function: Any, /, context: ExchangeContext = CONTEXT, **arguments: Any) -> HostedResult:
     return await hosted_tool(function).call(arguments, context)
 
 
@@ -181,11 +181,11 @@ async def test_blocking_tools_run_side_by_side() -> None:
 
 
 async def test_the_request_is_told_to_those_who_ask() -> None:
-    def whose(greeting: str, context: ToolContext) -> str:
-        return f"{greeting} {context.owner}, {context.response_id}, {context.request['model']}"
+    def whose(greeting: str, context: ExchangeContext) -> str:
+        return f"{greeting} {context.principal}, {context.response_id}, {context.request['model']}"
 
-    async def maybe(context: ToolContext | None = None) -> str:
-        return context.owner if context else "nobody"
+    async def maybe(context: ExchangeContext | None = None) -> str:
+        return context.principal if context else "nobody"
 
     assert "context" not in hosted_tool(whose).parameters["properties"]
     assert (await run(whose, greeting="Hi")).output == "Hi alice, resp_1, m"
@@ -309,7 +309,7 @@ def remove(item: str) -> str:
 
 async def test_functions_are_offered_always_or_by_label() -> None:
     hosted = Hosted(tools=[price, remove], always=["tools"])
-    offer = await hosted.offer(asking(), CONTEXT)
+    offer = await offered(hosted, asking())
     assert offer.body["tools"] == [
         {
             "type": "function",
@@ -320,7 +320,7 @@ async def test_functions_are_offered_always_or_by_label() -> None:
     ]
     assert offer.listed == []
     assert await offer.tools["tools__price"].call({"item": "tea"}, CONTEXT) == ("tea: 5", False)
-    offer = await hosted.offer(asking(mcp("admin")), CONTEXT)
+    offer = await offered(hosted, asking(mcp("admin")))
     assert names(offer.body["tools"]) == ["admin__remove", "tools__price"]
     assert offer.tools["admin__remove"].approval
     assert [item["server_label"] for item in offer.listed] == ["admin"]
@@ -329,21 +329,21 @@ async def test_functions_are_offered_always_or_by_label() -> None:
 
 async def test_requests_say_which_functions_and_with_what_approval() -> None:
     hosted = Hosted(tools=[price, remove], always=False)
-    assert (await hosted.offer(asking(), CONTEXT)).tools == {}
-    offer = await hosted.offer(asking(mcp("admin", require_approval="never")), CONTEXT)
+    assert await hosted.offer(asking(), CONTEXT) is None
+    offer = await offered(hosted, asking(mcp("admin", require_approval="never")))
     assert not offer.tools["admin__remove"].approval
-    offer = await hosted.offer(asking(mcp("tools", require_approval="always")), CONTEXT)
+    offer = await offered(hosted, asking(mcp("tools", require_approval="always")))
     assert offer.tools["tools__price"].approval
-    offer = await hosted.offer(asking(mcp("tools", allowed_tools=[])), CONTEXT)
+    offer = await offered(hosted, asking(mcp("tools", allowed_tools=[])))
     assert offer.tools == {}
 
 
 async def test_tools_made_by_hand() -> None:
-    async def answer(arguments: Any, context: ToolContext) -> Any:
+    async def answer(arguments: Any, context: ExchangeContext) -> Any:
         return arguments
 
     made = HostedTool(label="own", name="echo", run=answer)
-    offer = await Hosted(tools=[made]).offer(asking(), CONTEXT)
+    offer = await offered(Hosted(tools=[made]), asking())
     assert await offer.tools["own__echo"].call({"a": 1}, CONTEXT) == ('{"a":1}', False)
 
 

@@ -66,11 +66,12 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _items(hosted: Hosted) -> list[JSON]:
-    from responses_asgi.hosted import ToolContext
+    from responses_asgi.upstreams.context import ExchangeContext
 
     named = [{"type": "mcp", "server_label": label} for label in hosted.labels]
     async with hosted.resource():
-        return (await hosted.offer({"tools": named}, ToolContext())).listed
+        offer = await hosted.offer({"tools": named}, ExchangeContext.of({}, {}, api="responses"))
+        return offer.listed if offer else []
 
 
 def _tell(items: list[JSON]) -> None:

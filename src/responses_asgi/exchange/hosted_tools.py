@@ -15,30 +15,52 @@ __all__ = ["HostedTools", "Offer", "Tool"]
 class Tool(Protocol):
     """One tool that the service runs."""
 
-    label: str
-    name: str
-    approval: bool
+    @property
+    def label(self) -> str:
+        """The label of its server."""
+
+    @property
+    def name(self) -> str:
+        """Its own name there."""
+
+    @property
+    def approval(self) -> bool:
+        """Whether a person has to agree to each call."""
 
     async def call(self, arguments: JSON, context: ExchangeContext) -> HostedResult:
         """Run it; what goes wrong is a result, too."""
 
 
 class Offer(Protocol):
-    """What one request may use: its body with the tools as functions, the tools by the names of these, and
-    the items that tell the client what there is."""
+    """What one request may use: tools as functions, and the items that tell the client what there is."""
 
-    body: JSON
-    tools: Mapping[str, Tool]
-    listed: Sequence[JSON]
+    @property
+    def body(self) -> JSON:
+        """The request as the upstream is to have it."""
+
+    @property
+    def tools(self) -> Mapping[str, Tool]:
+        """The tools by the names of the functions."""
+
+    @property
+    def listed(self) -> Sequence[JSON]:
+        """What the client is told first."""
 
 
 class HostedTools(Protocol):
-    """The tools of a service. `rounds`: the most upstream calls for one answer; `concurrency`: the most calls
-    of one answer at once; `seconds`: the longest time for all tool calls of one answer."""
+    """The tools of a service."""
 
-    rounds: int
-    concurrency: int
-    seconds: float
+    @property
+    def rounds(self) -> int:
+        """The most upstream calls for one answer."""
+
+    @property
+    def concurrency(self) -> int:
+        """The most calls of one answer at once."""
+
+    @property
+    def seconds(self) -> float:
+        """The longest time for all tool calls of one answer."""
 
     async def offer(self, body: JSON, context: ExchangeContext, history: Sequence[JSON]) -> Offer | None:
         """What this request may use; None: no tool. Raises APIError for what it may not ask for."""

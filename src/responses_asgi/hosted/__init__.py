@@ -14,7 +14,7 @@ from responses_asgi.hosted.limits import HostedLimits
 from responses_asgi.hosted.mcp_server import MCPServer, read_servers
 from responses_asgi.hosted.offer import Offer
 from responses_asgi.hosted.python_tools import hosted_tool, tool
-from responses_asgi.hosted.tool import HostedTool, ToolContext, ToolOutput
+from responses_asgi.hosted.tool import HostedTool, ToolOutput
 
 __all__ = [
     "Hosted",
@@ -22,7 +22,6 @@ __all__ = [
     "HostedTool",
     "MCPServer",
     "Offer",
-    "ToolContext",
     "ToolOutput",
     "hosted_tool",
     "read_servers",

@@ -20,8 +20,9 @@ from responses_asgi.hosted.mcp_server import MCPServer, read_servers
 from responses_asgi.hosted.offer import Found, Offer, make_offer
 from responses_asgi.hosted.python_tools import hosted_tool
 from responses_asgi.hosted.results import result_of
-from responses_asgi.hosted.tool import HostedTool, ToolContext, parameters_of
+from responses_asgi.hosted.tool import HostedTool, parameters_of
 from responses_asgi.types.json import JSON
+from responses_asgi.upstreams.context import ExchangeContext
 
 __all__ = ["Hosted"]
 
@@ -81,9 +82,26 @@ class Hosted:
         """
         return self._open()
 
-    async def offer(self, body: JSON, context: ToolContext, *, history: Sequence[JSON] = ()) -> Offer:
-        """What a Responses request may use. `history` are the items that come before its own input.
+    @property
+    def rounds(self) -> int:
+        """The most upstream calls for one answer."""
+        return self._limits.rounds
 
+    @property
+    def concurrency(self) -> int:
+        """The most calls of one answer at the same time."""
+        return self._limits.concurrency
+
+    @property
+    def seconds(self) -> float:
+        """The longest time for all calls of tools for one answer."""
+        return self._limits.seconds
+
+    async def offer(self, body: JSON, context: ExchangeContext, history: Sequence[JSON] = ()) -> Offer | None:
+        """What a Responses request may use; None: nothing here concerns it. `history` are the items that come
+        before its own input.
+
+        A client of Chat Completions cannot be asked, so it is offered no tool whose calls need an approval.
         Waits for servers that are starting, within bounds; one that is not there is told as such.
         Raises InvalidRequestError for hosted tools that the request describes wrongly, or may not use.
         """
@@ -94,7 +112,12 @@ class Hosted:
         ]
         asked = [*wanted.values(), *(each for each in also if each.label in self._always)]
         found = await asyncio.gather(*(self._found(each, context) for each in asked))
-        return make_offer(body, found, replaced=wanted, history=history)
+        if context.api == "chat":
+            found = [each.unasked() for each in found]
+        offer = make_offer(body, found, replaced=wanted, history=history)
+        if offer.tools or offer.listed or offer.body is not body or self._called(body, history):
+            return offer
+        return None
 
     def health(self) -> JSON:
         """The state of each server in the running loop, its number of tools, its last error; no secrets."""
@@ -107,6 +130,15 @@ class Hosted:
         if self._tools:
             told["tools"] = sum(map(len, self._tools.values()))
         return told | {"guests": len(pool.guests)} if pool and self._hosts else told
+
+    def _called(self, body: JSON, history: Sequence[JSON]) -> bool:
+        """Whether earlier turns called tools of this service; the upstream has to be told of that."""
+        given = body.get("input")
+        items = [*history, *(given if isinstance(given, list) else ())]
+        return any(
+            item.get("type") == "mcp_call" and (self._hosts or item.get("server_label") in self.labels)
+            for item in items
+        )
 
     # Settings
 
@@ -198,7 +230,7 @@ class Hosted:
             )
         return bool(self._hosts)
 
-    async def _found(self, wanted: Wanted, context: ToolContext) -> Found:
+    async def _found(self, wanted: Wanted, context: ExchangeContext) -> Found:
         tools: Sequence[HostedTool]
         if wanted.label in self._tools:
             listed = self._tools[wanted.label]
@@ -211,13 +243,13 @@ class Hosted:
             ]
             return Found(wanted.label, tools, tell=bool(wanted.param), description=wanted.description)
         try:
-            connection = self._connection(wanted, context.owner)
+            connection = self._connection(wanted, context.principal or "")
             entries = await connection.listed(self._limits.start_wait)
         except MCPServerError as error:
             return Found(
                 wanted.label, error=f"The MCP server cannot be used: {error}", tell=bool(wanted.param)
             )
-        tools = self._remote(wanted, connection.server, entries, context.owner)
+        tools = self._remote(wanted, connection.server, entries, context.principal or "")
         return Found(wanted.label, tools, tell=bool(wanted.param), description=wanted.description)
 
     def _remote(
@@ -248,8 +280,8 @@ class Hosted:
             )
         return list(tools.values())
 
-    def _runner(self, wanted: Wanted, name: str, owner: str) -> Callable[[JSON, ToolContext], Any]:
-        async def run(arguments: JSON, context: ToolContext) -> Any:
+    def _runner(self, wanted: Wanted, name: str, owner: str) -> Callable[[JSON, ExchangeContext], Any]:
+        async def run(arguments: JSON, context: ExchangeContext) -> Any:
             connection = self._connection(wanted, owner)
             return result_of(await connection.call(name, arguments), self._limits.result_chars)
 

@@ -15,6 +15,8 @@ class HostedLimits:
 
     - `call_timeout`: how long one call may take, where a tool or server has no time of its own.
     - `result_chars`: how much of a result the model is told; the rest is cut off, and the model told so.
+    - `rounds`: upstream calls for one answer; `concurrency`: calls of tools for one answer at the same time;
+      `seconds`: how long all calls of tools for one answer may take together.
     - `connect_timeout`: how long an MCP server may take to start, and to tell its tools.
     - `start_wait`: how long requests wait for a server, from its start on; then they go on without it.
     - `retry_first`, `retry_most`: the wait before a server that failed is started again; it doubles from one
@@ -29,6 +31,9 @@ class HostedLimits:
 
     call_timeout: float = 60.0
     result_chars: int = 100_000
+    rounds: int = 16
+    concurrency: int = 8
+    seconds: float = 300.0
     connect_timeout: float = 30.0
     start_wait: float = 10.0
     retry_first: float = 0.5

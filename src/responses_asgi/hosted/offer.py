@@ -40,6 +40,10 @@ class Found(NamedTuple):
     """Whether the client asked for it, and so is told its list."""
     description: str = ""
 
+    def unasked(self) -> Found:
+        """What is left for a client that can be told no items, and so cannot agree to a call."""
+        return self._replace(tools=[tool for tool in self.tools if not tool.approval], tell=False)
+
 
 def make_offer(
     body: JSON, found: Sequence[Found], *, replaced: Iterable[int], history: Sequence[JSON] = ()

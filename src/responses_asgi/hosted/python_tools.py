@@ -17,8 +17,9 @@ from pydantic.fields import FieldInfo
 
 from responses_asgi.errors import ConfigurationError
 from responses_asgi.hosted.limits import HostedLimits
-from responses_asgi.hosted.tool import HostedTool, ToolContext, ToolOutput
+from responses_asgi.hosted.tool import HostedTool, ToolOutput
 from responses_asgi.types.json import JSON
+from responses_asgi.upstreams.context import ExchangeContext
 from responses_asgi.upstreams.own_thread import OwnThread
 
 __all__ = ["hosted_tool", "tool"]
@@ -74,8 +75,8 @@ def tool(
       takes longer goes on, but nobody waits for it.
 
     Its parameters need type hints; pydantic makes the schema of them, and reads the arguments. A parameter
-    that is hinted `ToolContext` is given the request that the call is made for. Without a mark, a function is
-    a tool with these defaults.
+    that is hinted `ExchangeContext` is given the request that the call is made for. Without a mark, a function
+    is a tool with these defaults.
 
     >>> @tool(read_only=True)
     ... def add(a: int, b: int = 1) -> int:
@@ -144,7 +145,7 @@ class _Signature:
             hint = hints.get(parameter.name)
             if hint is None:
                 raise ConfigurationError(f"tool {name}: the parameter {parameter.name} needs a type hint")
-            if ToolContext in (hint, *typing.get_args(hint)):
+            if ExchangeContext in (hint, *typing.get_args(hint)):
                 self._context.append(parameter.name)
                 continue
             fields[parameter.name] = (hint, _field(parameter, hint, told.get(parameter.name)))
@@ -168,7 +169,7 @@ class _Signature:
                 field.pop("title", None)
         return made
 
-    async def run(self, arguments: JSON, context: ToolContext) -> Any:
+    async def run(self, arguments: JSON, context: ExchangeContext) -> Any:
         """Call the function with what the model wrote."""
         try:
             read = self._model.model_validate(arguments)

@@ -13,29 +13,15 @@ from pydantic_core import to_json
 
 from responses_asgi.errors import ResponsesASGIError
 from responses_asgi.translate.rounds import HostedResult
-from responses_asgi.types.asgi import Scope
 from responses_asgi.types.json import JSON
+from responses_asgi.upstreams.context import ExchangeContext
 
-__all__ = ["HostedTool", "ToolContext", "ToolOutput", "bounded", "parameters_of"]
+__all__ = ["HostedTool", "ToolOutput", "bounded", "parameters_of"]
 
 logger = logging.getLogger("responses_asgi")
 
 # A model that is told more than this of a failure learns nothing more by it.
 _MAX_ERROR_CHARS = 2_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolContext:
-    """The request that a tool is called for.
-
-    `scope` is the ASGI scope of the client's request, `owner` whose request it is ("" = no credential),
-    `response_id` the id of the response in the making, `request` the request's body.
-    """
-
-    scope: Scope = field(default_factory=dict)
-    owner: str = ""
-    response_id: str = ""
-    request: JSON = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +36,7 @@ class ToolOutput:
     failed: bool = False
 
 
-Run = Callable[[JSON, ToolContext], Awaitable[Any]]
+Run = Callable[[JSON, ExchangeContext], Awaitable[Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,15 +45,16 @@ class HostedTool:
 
     - `label` and `name`: how clients know it (`server_label` and `name` of an `mcp_call` item).
     - `description`, `parameters` (a JSON Schema of type object), `annotations` (`{"read_only": true}`).
-    - `run(arguments, context)`: does the work. It may return a text, a ToolOutput, a HostedResult, None, or
-      any value that JSON can tell; what it raises is told to the model as an error.
+    - `run(arguments, context)`: does the work, for the request that `context` tells of. It may return a text,
+      a ToolOutput, a HostedResult, None, or any value that JSON can tell; what it raises is told to the model
+      as an error.
     - `approval`: whether a person has to agree to each call.
     - `timeout` in seconds; `result_chars`: how much of a result the model is told.
 
     >>> async def run(arguments, context):
     ...     return {"sum": arguments["a"] + arguments["b"]}
     >>> tool = HostedTool(label="maths", name="add", run=run)
-    >>> asyncio.run(tool.call({"a": 1, "b": 2}, ToolContext()))
+    >>> asyncio.run(tool.call({"a": 1, "b": 2}, ExchangeContext.of({"type": "http"}, {})))
     HostedResult(output='{"sum":3}', failed=False)
     """
 
@@ -81,7 +68,7 @@ class HostedTool:
     timeout: float = 60.0
     result_chars: int = 100_000
 
-    async def call(self, arguments: JSON, context: ToolContext) -> HostedResult:
+    async def call(self, arguments: JSON, context: ExchangeContext) -> HostedResult:
         """Run the tool. Raises nothing but CancelledError: what went wrong is told in the result."""
         try:
             async with asyncio.timeout(self.timeout) as limit:

@@ -18,7 +18,7 @@
 from __future__ import annotations
 
 from responses_asgi.exchange.ask import ask_app, ask_once
-from responses_asgi.exchange.interceptors import Ended, Interception, Interceptor
+from responses_asgi.exchange.interceptors import Ended, Interception, Interceptor, ToolRun
 from responses_asgi.exchange.options import Options
 from responses_asgi.exchange.routes import Choose, Note, Route, Service
 from responses_asgi.exchange.run import run_exchange
@@ -33,6 +33,7 @@ __all__ = [
     "Options",
     "Route",
     "Service",
+    "ToolRun",
     "ask_app",
     "ask_once",
     "pass_untouched",

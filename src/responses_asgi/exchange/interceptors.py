@@ -9,23 +9,37 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from responses_asgi.errors import APIError
 from responses_asgi.exchange.inner_response import internal_error
 from responses_asgi.loss import Loss
 from responses_asgi.sinks import Header
+from responses_asgi.translate.rounds import HostedResult
 from responses_asgi.types.asgi import Scope
+from responses_asgi.types.json import JSON
 from responses_asgi.upstreams.upstream import Upstream, WireAPI
 
 if TYPE_CHECKING:
     from responses_asgi.exchange.attempt import Asked
 
-__all__ = ["Ended", "Intercepted", "Interception", "Interceptor", "intercept"]
+__all__ = [
+    "Ended",
+    "Intercepted",
+    "Interception",
+    "Interceptor",
+    "ToolRun",
+    "around_tool",
+    "intercept",
+]
 
 logger = logging.getLogger("responses_asgi")
+
+_current: ContextVar[Sequence[Interception]] = ContextVar("responses_asgi.interceptions", default=())
 
 
 class Ended(NamedTuple):
@@ -63,18 +77,33 @@ class Ended(NamedTuple):
         return "refused" if self.upstream is None else "failed"
 
 
-class Interception(Protocol):
-    """What an interceptor has to do with one exchange.
+@dataclass(slots=True, kw_only=True)
+class ToolRun:
+    """One call of a tool that the service runs: `label` names its server, `result` is there at the end."""
+
+    label: str
+    name: str
+    arguments: JSON
+    result: HostedResult | None = None
+
+
+class Interception:
+    """What an interceptor has to do with one exchange; nothing, where a method is not its own.
 
     `headers` are told with the answer, in place of those of the same names; `upstream_headers` are sent with
     the upstream's request.
     """
 
-    headers: Sequence[Header]
-    upstream_headers: Mapping[str, str]
+    headers: Sequence[Header] = ()
+    upstream_headers: Mapping[str, str] = {}
 
-    def active(self) -> AbstractContextManager[None]:
+    def active(self) -> AbstractContextManager[object]:
         """Around what is done for the exchange, in the task that does it: to prepare it, and to run it."""
+        return nullcontext()
+
+    def tool(self, run: ToolRun) -> AbstractContextManager[object]:
+        """Around one call of a tool that the service runs."""
+        return nullcontext()
 
     async def end(self, ended: Ended) -> None:
         """The exchange is over; called once, unless what was prepared is never run."""
@@ -83,8 +112,8 @@ class Interception(Protocol):
 class Interceptor(Protocol):
     """What stands around every exchange."""
 
-    async def begin(self, asked: Asked) -> Interception:
-        """An exchange begins. Raises APIError to refuse it."""
+    async def begin(self, asked: Asked, upstream: Upstream) -> Interception:
+        """An exchange begins, for which this upstream is asked first. Raises APIError to refuse it."""
 
     def refused(self, scope: Scope, client: WireAPI, error: APIError) -> None:
         """A request was refused that could not be read, or is for a model that is not there."""
@@ -114,12 +143,17 @@ class Intercepted:
         """What is sent with the upstream's request."""
         return {name: value for each in self._all for name, value in each.upstream_headers.items()}
 
-    def active(self) -> ExitStack:
+    @contextmanager
+    def active(self) -> Iterator[None]:
         """Around what is done for the exchange."""
-        with ExitStack() as stack:
-            for each in self._all:
-                stack.enter_context(each.active())
-            return stack.pop_all()
+        before = _current.set(self._all)
+        try:
+            with ExitStack() as stack:
+                for each in self._all:
+                    stack.enter_context(each.active())
+                yield
+        finally:
+            _current.reset(before)
 
     async def end(self, error: BaseException | None = None) -> None:
         """Tell all that it is over, the inner ones first; what they raise is logged.
@@ -136,12 +170,21 @@ class Intercepted:
                 logger.exception("%s failed at the end of an exchange", type(each).__name__)
 
 
-async def intercept(interceptors: Sequence[Interceptor], asked: Asked) -> Intercepted:
+@contextmanager
+def around_tool(run: ToolRun) -> Iterator[None]:
+    """Around one call of a tool, for the exchange that is active."""
+    with ExitStack() as stack:
+        for each in _current.get():
+            stack.enter_context(each.tool(run))
+        yield
+
+
+async def intercept(interceptors: Sequence[Interceptor], asked: Asked, upstream: Upstream) -> Intercepted:
     """Begin an exchange. Raises APIError when one refuses it, after those before it were told."""
     begun: list[Interception] = []
     try:
         for interceptor in interceptors:
-            begun += [await interceptor.begin(asked)]
+            begun += [await interceptor.begin(asked, upstream)]
     except BaseException as error:
         await Intercepted(begun).end(error)
         raise

@@ -138,7 +138,7 @@ class Tries:
     @classmethod
     async def prepare(cls, asked: Asked, routes: Sequence[Route], service: Service) -> Tries:
         """Everything before the first upstream is called. Raises APIError."""
-        intercepted = await intercept(service.interceptors, asked)
+        intercepted = await intercept(service.interceptors, asked, routes[0].upstream)
         asked = asked._replace(headers=intercepted.upstream_headers)
         try:
             with intercepted.active():

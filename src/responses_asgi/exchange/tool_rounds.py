@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from responses_asgi.errors import InvalidRequestError
 from responses_asgi.exchange.answer import Answer
 from responses_asgi.exchange.hosted_tools import HostedTools, Offer
+from responses_asgi.exchange.interceptors import ToolRun, around_tool
 from responses_asgi.exchange.options import Options
 from responses_asgi.exchange.pairs import Past, pair_of
 from responses_asgi.translate.chat_over_responses import ChatOverResponses
@@ -195,7 +196,11 @@ class ToolTurn:
             return HostedResult("The arguments must be a JSON object.", failed=True)
         try:
             async with asyncio.timeout(max(left, 0)):
-                return await self._offer.tools[name].call(arguments, self._context)
+                tool = self._offer.tools[name]
+                run = ToolRun(label=tool.label, name=tool.name, arguments=arguments)
+                with around_tool(run):
+                    run.result = await tool.call(arguments, self._context)
+                return run.result
         except TimeoutError:
             return HostedResult(TOO_LATE, failed=True)
 

@@ -10,37 +10,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from responses_asgi.errors import StoreError
-from responses_asgi.exchange import Ended
+from responses_asgi.exchange import Ended, Interception
 from responses_asgi.limits.counters import Counters
 from responses_asgi.limits.limit import Limit
 from responses_asgi.limits.slots import Slots
 from responses_asgi.limits.tokens import used_tokens
 from responses_asgi.limits.told import limit_headers, refusal, too_many_at_once
 from responses_asgi.limits.window import Window
-from responses_asgi.sinks import Header
 
-__all__ = ["Admission", "Budget", "Unlimited"]
+__all__ = ["Admission", "Budget"]
 
 # Tasks that settle; the event loop itself keeps only weak references.
 _settling: set[asyncio.Task[None]] = set()
-
-
-class Unlimited:
-    """The Interception of a request that no limit is for."""
-
-    headers: Sequence[Header] = ()
-    upstream_headers: Mapping[str, str] = {}
-
-    def active(self) -> AbstractContextManager[None]:
-        return nullcontext()
-
-    async def end(self, ended: Ended) -> None:
-        """Nothing was taken."""
 
 
 class Budget(NamedTuple):
@@ -79,17 +65,14 @@ class Budget(NamedTuple):
         return most
 
 
-class Admission:
+class Admission(Interception):
     """The Interception of a request that takes from a budget.
 
     `input_tokens` are those of the request and `cost` what is taken for it before it is answered, both by
     estimate.
     """
 
-    upstream_headers: Mapping[str, str] = {}
-
     def __init__(self, budget: Budget, model: str, *, input_tokens: int, cost: int) -> None:
-        self.headers: Sequence[Header] = ()
         self._budget = budget
         self._model = model
         self._input = input_tokens
@@ -117,9 +100,6 @@ class Admission:
             self._counted_until = time.monotonic() + windows["tokens"].shift
         named = limit_headers(windows).items()
         self.headers = [(name.encode(), value.encode()) for name, value in named]
-
-    def active(self) -> AbstractContextManager[None]:
-        return nullcontext()
 
     async def end(self, ended: Ended) -> None:
         await self._outliving(self._settle(self._used(ended)))

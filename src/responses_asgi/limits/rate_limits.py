@@ -10,14 +10,14 @@ from typing import Any, Literal, TypeAlias, get_args
 from responses_asgi.errors import APIError, ConfigurationError, StoreError
 from responses_asgi.exchange import Interception
 from responses_asgi.exchange.attempt import Asked
-from responses_asgi.limits.admission import Admission, Budget, Unlimited
+from responses_asgi.limits.admission import Admission, Budget
 from responses_asgi.limits.counters import Counters, MemoryCounters, RedisCounters
 from responses_asgi.limits.limit import Limits, rules_of
 from responses_asgi.limits.slots import MemorySlots, RedisSlots, Slots
 from responses_asgi.limits.tokens import input_tokens, output_limit
 from responses_asgi.stores.redis.connections import Connections
 from responses_asgi.types.asgi import Scope
-from responses_asgi.upstreams.upstream import WireAPI
+from responses_asgi.upstreams.upstream import Upstream, WireAPI
 
 __all__ = ["RateLimits", "WhenDown", "Who"]
 
@@ -85,12 +85,12 @@ class RateLimits:
             self._slots = RedisSlots(redis, prefix=prefix)
             self._connections = redis
 
-    async def begin(self, asked: Asked) -> Interception:
+    async def begin(self, asked: Asked, upstream: Upstream) -> Interception:
         """Take from the budget. Raises APIError: 429 where it is used up, 503 where that is not known."""
         model = str(asked.body.get("model") or "")
         rule = next((rule for rule in self._rules if rule.matches(model)), None)
         if rule is None or rule.limit is None:
-            return Unlimited()
+            return Interception()
         budget = Budget(await self._key(asked, rule.name), rule.limit, self._counters, self._slots)
         given = cost = 0
         if rule.limit.tokens is not None:
@@ -101,7 +101,7 @@ class RateLimits:
             await admission.admit(at_once=asked.detached is None)
         except StoreError:
             if self._allows:
-                return Unlimited()
+                return Interception()
             raise
         return admission
 

@@ -11,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from responses_asgi.cli.flags import add_flags, configuration
+from responses_asgi.cli.hide_credentials import HidesCredentials
 from responses_asgi.errors import MissingExtraError
 
 if TYPE_CHECKING:
@@ -118,4 +119,6 @@ class CancelledIsNoError(logging.Filter):
 def _log(config: Config) -> None:
     logging.basicConfig(format="%(levelname)s: %(name)s: %(message)s")
     logging.getLogger("uvicorn.error").addFilter(CancelledIsNoError())
+    for name in ("uvicorn.error", "uvicorn.access"):
+        logging.getLogger(name).addFilter(HidesCredentials())
     logging.getLogger("responses_asgi").setLevel(config.server.log_level.upper())

@@ -175,7 +175,7 @@ async def test_a_bad_server_blocks_nobody(kind: str) -> None:
 async def test_a_request_does_not_wait_for_a_server_that_has_failed() -> None:
     limits = HostedLimits(start_wait=60.0, connect_timeout=1.0, retry_first=0.05, retry_most=0.05)
     async with opened(Hosted(servers={"bad": odd("silent")}, limits=limits)) as hosted:
-        await offered(hosted, asking())
+        assert await hosted.offer(asking(), CONTEXT) is None
         await asyncio.sleep(0.3)  # it is being tried again
         async with asyncio.timeout(0.5):
             offer = await offered(hosted, asking(mcp("bad")))

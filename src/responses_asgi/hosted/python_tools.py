@@ -75,7 +75,7 @@ def tool(
       takes longer goes on, but nobody waits for it.
 
     Its parameters need type hints; pydantic makes the schema of them, and reads the arguments. A parameter
-    that is hinted `ExchangeContext` is given the request that the call is made for. Without a mark, a function
+    that is hinted `ExchangeContext` is given the request that the call is made for. A function without a mark
     is a tool with these defaults.
 
     >>> @tool(read_only=True)

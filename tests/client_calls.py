@@ -61,6 +61,18 @@ async def _events(stream: Awaitable[Any]) -> list[Any]:
     return [event async for event in await stream]
 
 
+async def _turn(connecting: Any) -> list[str]:
+    """The types of the events of one turn over a WebSocket."""
+    types: list[str] = []
+    async with connecting as connection:
+        await connection.response.create(model="m", input="Hi")
+        async for event in connection:
+            types.append(event.type)
+            if event.type == "response.completed":
+                break
+    return types
+
+
 # The calls that are answered here, whatever the server behind speaks: each succeeds.
 HERE: dict[str, CallWithIds] = {
     "chat.completions.create": lambda c, i: c.chat.completions.create(model="m", messages=HI),
@@ -77,6 +89,7 @@ HERE: dict[str, CallWithIds] = {
     "chat.completions.update": lambda c, i: c.chat.completions.update(i.completion, metadata={"a": "b"}),
     "chat.completions.messages.list": lambda c, i: _listed(c.chat.completions.messages.list(i.completion)),
     "chat.completions.delete": lambda c, i: c.chat.completions.delete(i.completion),
+    "responses.connect": lambda c, i: _turn(c.responses.connect()),
     "responses.create": lambda c, i: c.responses.create(model="m", input="Hi"),
     "responses.create, streamed": lambda c, i: _events(
         c.responses.create(
@@ -149,8 +162,6 @@ SOCKETS: dict[str, Callable[[AsyncOpenAI], Any]] = {
     "live.connect": lambda c: c.live.connect(),
     "live.forks.connect": lambda c: c.live.forks.connect(session_id="s 1"),
     "live.sideband.connect": lambda c: c.live.sideband.connect(session_id="s", graceful_close=True),
-    "responses.connect": lambda c: c.responses.connect(),
-    "beta.responses.connect": lambda c: c.beta.responses.connect(),
 }
 
 # They send nothing.

@@ -169,7 +169,7 @@ async def test_the_rest_of_the_app_is_as_before() -> None:
     async def echo(request: Request) -> Response:
         return Response(await request.body(), media_type=request.headers.get("content-type"))
 
-    @app.websocket("/v1/responses")
+    @app.websocket("/v1/realtime")
     async def socket(websocket: WebSocket) -> None:
         await websocket.accept()
         await websocket.send_text(await websocket.receive_text())
@@ -201,7 +201,7 @@ async def _websocket_echo(app: ASGIApp) -> None:
 
     scope = {
         "type": "websocket",
-        "path": "/v1/responses",
+        "path": "/v1/realtime",
         "headers": [],
         "query_string": b"",
         "subprotocols": [],

@@ -162,6 +162,24 @@ async def test_the_apps_own_authentication_sees_every_turn() -> None:
             assert (await talk.create())["status"] == "completed"
 
 
+async def test_a_warm_up_stores_nothing_for_whom_the_app_has_not_let_in() -> None:
+    """Nobody has seen the credential yet; the connection remembers it all the same."""
+    bridge = ResponsesMiddleware(guarded())
+    async with served(bridge) as url:
+        async with talking(url, additional_headers={"authorization": "Bearer wrong"}) as talk:
+            warm = await talk.create(generate=False, store=True)
+            assert warm["store"] is False
+            frame = await talk.refused(previous_response_id=warm["id"])
+            assert frame["status"] == 401
+        async with talking(url, additional_headers={"authorization": "Bearer right"}) as talk:
+            warm = await talk.create(generate=False, input="w", store=True)
+            assert warm["store"] is False
+            turn = await talk.create(input="a", previous_response_id=warm["id"], store=True)
+            assert turn["store"] is True
+            warm = await talk.create(generate=False, input="w", store=True)
+            assert warm["store"] is True
+
+
 async def test_auth_path_is_asked_at_the_handshake() -> None:
     async with served(ResponsesMiddleware(guarded(), auth_path="/me")) as url:
         response = await refusal_of(url, additional_headers={"authorization": "Bearer wrong"})

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
+from responses_asgi.auth import Guard
 from responses_asgi.errors import APIError, InvalidRequestError
 from responses_asgi.exchange import Choose, Service
 from responses_asgi.history import Recent
@@ -62,6 +63,7 @@ class Connection:
         *,
         choose: Choose,
         service: Service,
+        guard: Guard,
         model: str | None,
         limits: WebSocketLimits,
     ) -> None:
@@ -72,7 +74,7 @@ class Connection:
         self._wire = Wire(send, timeout=limits.write_timeout, lost=self._lost)
         self._lanes = Lanes(limits, quiet=self._on_quiet)
         recent = Recent(max_bytes=limits.max_history_bytes)
-        self._serving = Serving(scope, choose, service, recent)
+        self._serving = Serving(scope, choose, service, guard, recent)
         self._loop = asyncio.get_running_loop()
         self._presence = asyncio.timeout(None)
         self._reading = False

@@ -85,6 +85,7 @@ class ResponsesSockets:
             send,
             choose=choose,
             service=self._service,
+            guard=self._guard,
             model=model,
             limits=self._limits,
         )

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from responses_asgi.auth import Guard
 from responses_asgi.errors import APIError, InvalidRequestError
 from responses_asgi.exchange import Choose, Service
 from responses_asgi.exchange.attempt import LEFT, Asked
@@ -39,12 +40,13 @@ _REMEMBERED = frozenset({"completed", "incomplete"})
 
 
 class Serving(NamedTuple):
-    """What all turns of one socket have in common: the scope of a POST, where requests go, and what is
-    remembered between them."""
+    """What all turns of one socket have in common: the scope of a POST, where requests go, who may create
+    what, and what is remembered between them."""
 
     scope: Scope
     choose: Choose
     service: Service
+    guard: Guard
     recent: Recent
 
 
@@ -107,7 +109,8 @@ class SocketTurn:
         outlet = self._outlet
         asked, routes = await self._ask()
         if self.create.warm_up:
-            turn, response, events = await warm_up(asked, routes[0], self._serving.service)
+            service, guard = self._serving.service, self._serving.guard
+            turn, response, events = await warm_up(asked, routes[0], service, guard)
             self._entries = turn.entries
             await outlet.end(response, events)
             return
@@ -123,7 +126,7 @@ class SocketTurn:
 
     async def _ask(self) -> tuple[Asked, Sequence[Route]]:
         """The checked request. Raises APIError."""
-        scope, choose, service, recent = self._serving
+        scope, choose, service, _, recent = self._serving
         body = self.create.body
         given = body.get("input")
         if self.create.warm_up and not given:

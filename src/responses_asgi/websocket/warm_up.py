@@ -1,13 +1,18 @@
 """A turn that prepares a later one: its input is kept under an id, and nobody is asked.
 
-Instructions and tools belong to each request and are not kept, as after any other response.
+1. Instructions and tools belong to each request and are not kept, as after any other response.
+2. The app behind this has not seen the client. What the `Guard` would not let the client create is therefore
+   remembered by its connection only, and `store` says so.
 """
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 
+from responses_asgi.auth import Guard
+from responses_asgi.errors import APIError
 from responses_asgi.exchange.attempt import Asked
 from responses_asgi.exchange.routes import Route, Service
 from responses_asgi.history import Turn
@@ -17,6 +22,8 @@ from responses_asgi.types.events import Event
 from responses_asgi.types.json import JSON
 
 __all__ = ["warm_up"]
+
+logger = logging.getLogger("responses_asgi")
 
 # Nothing was used. A client that counts has something to count.
 _NO_USAGE = {
@@ -28,7 +35,9 @@ _NO_USAGE = {
 }
 
 
-async def warm_up(asked: Asked, route: Route, service: Service) -> tuple[Turn, JSON, Sequence[Event]]:
+async def warm_up(
+    asked: Asked, route: Route, service: Service, guard: Guard
+) -> tuple[Turn, JSON, Sequence[Event]]:
     """The turn, its response, which has no output, and the events that tell it. Raises APIError."""
     upstream, state, dialect = route.upstream, service.state, service.options.dialect
     turn = await state.begin(
@@ -49,7 +58,7 @@ async def warm_up(asked: Asked, route: Route, service: Service) -> tuple[Turn, J
     response["model"] = asked.body.get("model") or upstream.model or ""
     response["usage"] = _NO_USAGE
     ended = {**response, "status": "completed", "completed_at": now}
-    if not (turn.keeps and await turn.keep(ended)):
+    if not (turn.keeps and await _may_keep(guard, asked) and await turn.keep(ended)):
         response["store"] = False
     writer = ResponseWriter(
         {**response, "usage": None}, dialect=dialect, new_id=state.new_id, now=lambda: now
@@ -58,3 +67,12 @@ async def warm_up(asked: Asked, route: Route, service: Service) -> tuple[Turn, J
     writer.response = response
     writer.complete()
     return turn, writer.response, writer.take()
+
+
+async def _may_keep(guard: Guard, asked: Asked) -> bool:
+    try:
+        await guard.check(asked.scope, asked.owner, action="create")
+    except APIError as error:
+        logger.debug("a warm-up is not stored: %s", error)
+        return False
+    return True

@@ -26,6 +26,9 @@ __all__ = ["MOST_ATTEMPTS", "Again", "Prepare", "around", "is_unsaid", "preparin
 MOST_ATTEMPTS = 3
 """How often a request is begun, the first time included."""
 
+KEPT_SECONDS = 24 * 3600.0
+"""For so long a request is kept at most, should nobody come to forget it."""
+
 Prepare: TypeAlias = Callable[[JSON, str, Detached], Awaitable[Tries]]
 """`(what is kept of a request, owner, what is told of its response) -> tries`. Raises APIError."""
 
@@ -74,7 +77,7 @@ def record_of(id: str, asked: Asked, routes: Sequence[Route]) -> Record | None:
         "scope": {**scope, "headers": [header for header in headers if header[0] in _HEADERS]},
         "paths": [route.path for route in routes],
     }
-    return Record(kind=JOB, owner="", id=id, data=dumps(kept))
+    return Record(kind=JOB, owner="", id=id, data=dumps(kept), ttl=KEPT_SECONDS)
 
 
 class Again:
@@ -92,7 +95,7 @@ class Again:
     def record(self) -> Record:
         """What is kept of it when it is begun once more."""
         data = dumps({**self.request, "attempts": self.attempts + 1})
-        return Record(kind=JOB, owner="", id=self._id, data=data)
+        return Record(kind=JOB, owner="", id=self._id, data=data, ttl=KEPT_SECONDS)
 
 
 def around(scope: Scope) -> Mapping[str, Any]:

@@ -40,6 +40,16 @@ _TERMINAL = {"completed": "response.completed", "incomplete": "response.incomple
 
 _OPENING = ("response.created", "response.in_progress")
 
+# What a response has not yet while it is made.
+_RUNNING: JSON = {
+    "status": "in_progress",
+    "output": [],
+    "completed_at": None,
+    "error": None,
+    "incomplete_details": None,
+    "usage": None,
+}
+
 
 class Ending(NamedTuple):
     """The events that end a stream, and the response as it is then."""
@@ -140,7 +150,7 @@ def ending_of(stored: JSON, events: Sequence[JSON], error: APIError) -> Ending:
     if status in ENDED:
         response = stored
         failed = {**stored, "status": "failed", "error": error.response_error()}
-    elif error is CANCELLED:
+    elif error is CANCELLED and not any(event["type"] == "error" for event in events):
         response = {**response, "status": "cancelled", "error": None}
     return Ending(_numbered(events, [*closing, ("response.failed", {"response": failed})]), response)
 
@@ -149,7 +159,7 @@ def _failed(stored: JSON, events: Sequence[JSON], error: APIError) -> tuple[list
     """What is missing before the terminal event, and the failed response."""
     machine = ResponsesToResponses({}, new_id=lambda prefix: str(stored.get("id")), now=lambda: 0)
     types = {event["type"] for event in events}
-    running = {**(stored or events[0]["response"]), "status": "in_progress"}
+    running = {**(stored or events[0]["response"]), **_RUNNING}
     opening = [{"type": name, "response": running} for name in _OPENING if name not in types]
     said = next((event for event in events if event["type"] == "error"), None)
     for event in (*events, *opening):

@@ -6,6 +6,7 @@ needed to end it.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import NamedTuple, TypeAlias, TypeVar
@@ -79,12 +80,16 @@ class Keeping(NamedTuple):
         store, id = self.store, held.id
         if response is not None and self.announce is not None:
             await self.insist(partial(self.announce, held.owner, response), f"announce the end of {id}")
-        expire = partial(store.events.expire, id, seconds=self.limits.retention)
-        await self.insist(expire, f"let the log of {id} expire")
-        if self.limits.rerun:
-            await self.insist(partial(store.delete, JOB, "", id), f"forget the request of {id}")
-        release = partial(store.leases.release, KIND, held.name, held.epoch)
-        await self.insist(release, f"release the lease of {id}")
+
+        async def forget() -> None:
+            forgetting = [store.delete(JOB, "", id)] if self.limits.rerun else []
+            await asyncio.gather(
+                store.events.expire(id, seconds=self.limits.retention),
+                store.leases.release(KIND, held.name, held.epoch),
+                *forgetting,
+            )
+
+        await self.insist(forget, f"let go of {id}")
 
 
 class ResponseRecord:

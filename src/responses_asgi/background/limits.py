@@ -36,7 +36,7 @@ class BackgroundLimits:
     lease: float = 30.0
     retention: float = 600.0
     drain: float = 10.0
-    flush: float = 0.02
+    flush: float = 0.05
     poll: float = 0.5
     rerun: bool = False
 

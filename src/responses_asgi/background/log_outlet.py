@@ -67,8 +67,8 @@ class LogSink:
                 self._number += 1
         if len(self._waiting) > _MOST_WAITING:
             await self.flush()
-        elif self._waiting and self._timer is None:
-            self._timer = self._loop.call_later(self._keeping.limits.flush, self._on_timer)
+        else:
+            self._set_timer()
 
     async def flush(self) -> None:
         """Write what waits; it is in the log when this returns, and nobody else has taken it over."""
@@ -86,17 +86,26 @@ class LogSink:
         if self._task is not None:
             self._task.cancel()
 
+    def _set_timer(self) -> None:
+        """Have what waits written soon; at the same moment as that of other responses, in one commit."""
+        if self._waiting and self._timer is None and self._task is None:
+            seconds = self._keeping.limits.flush
+            now = self._loop.time()
+            due = (now // seconds + 1) * seconds if seconds else now
+            self._timer = self._loop.call_at(due, self._on_timer)
+
     def _on_timer(self) -> None:
         self._timer = None
-        if self._task is None or self._task.done():
-            self._task = self._loop.create_task(self._write_waiting())
+        self._task = self._loop.create_task(self._write_waiting())
 
     async def _write_waiting(self) -> None:
         try:
-            while self._waiting:
-                await self._append(ended=False)
+            await self._append(ended=False)
         except Exception as error:
             self.failure = error
+        finally:
+            self._task = None
+            self._set_timer()
 
     async def _append(self, *, ended: bool) -> None:
         """Have all that waits written, once for all who want that."""

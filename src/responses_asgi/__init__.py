@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from responses_asgi.auth import KeyAuth
+    from responses_asgi.background import BackgroundLimits
     from responses_asgi.convert import (
         Converted,
         ConvertedStream,
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     )
     from responses_asgi.upstreams.context import ExchangeContext
     from responses_asgi.upstreams.upstream import Upstream
+    from responses_asgi.webhooks import Webhook, Webhooks
     from responses_asgi.websocket import WebSocketLimits
 
 __all__ = [
@@ -65,6 +67,7 @@ __all__ = [
     "PROFILES",
     "APIError",
     "ASGITransport",
+    "BackgroundLimits",
     "ChatCompletionsMiddleware",
     "ChatRequest",
     "ChatToResponses",
@@ -102,6 +105,8 @@ __all__ = [
     "Usage",
     "VersionConflictError",
     "WebSocketLimits",
+    "Webhook",
+    "Webhooks",
     "__version__",
     "chat_request_to_responses",
     "chat_stream_to_responses",
@@ -120,6 +125,7 @@ __version__ = "0.1.0"
 # Module -> its public names. The imports above tell type checkers the same.
 _MODULES = {
     "auth": ("KeyAuth",),
+    "background": ("BackgroundLimits",),
     "convert": (
         "Converted",
         "ConvertedStream",
@@ -168,6 +174,7 @@ _MODULES = {
     ),
     "upstreams.context": ("ExchangeContext",),
     "upstreams.upstream": ("Upstream",),
+    "webhooks": ("Webhook", "Webhooks"),
     "websocket": ("WebSocketLimits",),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}

@@ -2,7 +2,7 @@
 
 1. A key's state is not told before its secret matches; every refusal takes one comparison of equal length.
 2. Nothing is remembered between requests: a key that is revoked is refused at once, by every process over
-   the same store. A look-up costs 0.05 ms in SQLite and 0.2 ms in Redis, which no cache could make matter.
+   the same store. A look-up costs 0.1 ms in SQLite and 0.4 ms in Redis: nothing beside a model's answer.
 3. What is changed is written only over what was read (`version`), so that noting a use cannot undo a
    revocation.
 """

@@ -32,6 +32,11 @@ if TYPE_CHECKING:
         VersionConflictError,
     )
     from responses_asgi.gateway import CORS, Gateway
+    from responses_asgi.hosted.hosted import Hosted
+    from responses_asgi.hosted.limits import HostedLimits
+    from responses_asgi.hosted.mcp_server import MCPServer
+    from responses_asgi.hosted.python_tools import tool
+    from responses_asgi.hosted.tool import HostedTool, ToolOutput
     from responses_asgi.keys import KeyPolicy, Keys
     from responses_asgi.limits import Limit, RateLimits
     from responses_asgi.loss import Loss, Losses
@@ -77,6 +82,9 @@ __all__ = [
     "ExchangeContext",
     "Finish",
     "Gateway",
+    "Hosted",
+    "HostedLimits",
+    "HostedTool",
     "InvalidRequestError",
     "KeyAuth",
     "KeyPolicy",
@@ -84,6 +92,7 @@ __all__ = [
     "Limit",
     "Loss",
     "Losses",
+    "MCPServer",
     "MemoryStore",
     "MissingExtraError",
     "Profile",
@@ -100,6 +109,7 @@ __all__ = [
     "SQLiteStore",
     "StoreError",
     "ToolCall",
+    "ToolOutput",
     "Upstream",
     "UpstreamError",
     "Usage",
@@ -118,6 +128,7 @@ __all__ = [
     "responses_stream_to_chat",
     "store_from_url",
     "sync_client",
+    "tool",
 ]
 
 __version__ = "0.1.0"
@@ -149,6 +160,11 @@ _MODULES = {
     "gateway": ("CORS", "Gateway"),
     "keys": ("KeyPolicy", "Keys"),
     "limits": ("Limit", "RateLimits"),
+    "hosted.hosted": ("Hosted",),
+    "hosted.limits": ("HostedLimits",),
+    "hosted.mcp_server": ("MCPServer",),
+    "hosted.python_tools": ("tool",),
+    "hosted.tool": ("HostedTool", "ToolOutput"),
     "loss": ("Loss", "Losses"),
     "middleware.chat": ("ChatCompletionsMiddleware",),
     "middleware.responses": ("ResponsesMiddleware",),

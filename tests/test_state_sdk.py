@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+import httpx
 import pytest
 from openai import AsyncOpenAI, BadRequestError, NotFoundError
 from pydantic import BaseModel
@@ -144,3 +147,48 @@ async def test_items_are_referred_to_by_their_ids_as_the_ai_sdk_does(store: str)
         ]
         _, said = await told(client, "create", input=given)
         assert said == Told(messages=3, last="two")
+
+
+async def test_what_a_client_that_leaves_has_heard_is_kept() -> None:
+    waiting, gone = asyncio.Event(), asyncio.Event()
+
+    async def model(request: dict[str, Any]) -> AsyncIterator[str]:
+        yield "heard"
+        waiting.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            gone.set()
+
+    app = ResponsesMiddleware(Upstream.handler(model))
+    async with served(app) as url, AsyncOpenAI(base_url=f"{url}/v1", api_key="sk", max_retries=0) as client:
+        stream = await client.responses.create(model="m", input="Hi", stream=True)
+        created: Any = await anext(aiter(stream))
+        await asyncio.wait_for(waiting.wait(), 10)
+        await stream.close()
+        await asyncio.wait_for(gone.wait(), 10)
+        for _ in range(200):
+            with contextlib.suppress(NotFoundError):
+                kept = await client.responses.retrieve(created.response.id)
+                break
+            await asyncio.sleep(0.05)
+        assert (kept.status, kept.output_text) == ("cancelled", "heard")
+    await app.aclose()
+
+
+async def test_without_a_credential_no_id_that_can_be_guessed_leads_to_an_item() -> None:
+    app = ResponsesMiddleware(Upstream.handler(counting))
+    async with served(app) as url, httpx.AsyncClient(base_url=f"{url}/v1") as client:
+
+        async def ask(*given: Any) -> Any:
+            return (await client.post("/responses", json={"model": "m", "input": [*given]})).json()
+
+        first = await ask({"id": "msg_1", "role": "user", "content": "secret"})
+        refused = await ask({"type": "item_reference", "id": "msg_1"}, {"role": "user", "content": "?"})
+        assert refused["error"]["code"] == "item_not_found"
+        wrong = await ask({"type": "item_reference", "id": 5})
+        assert (wrong["error"]["code"], wrong["error"]["param"]) == ("invalid_type", "input[0].id")
+        minted = first["output"][0]["id"]
+        answer = await ask({"type": "item_reference", "id": minted}, {"role": "user", "content": "?"})
+        assert answer["status"] == "completed"
+    await app.aclose()

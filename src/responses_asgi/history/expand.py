@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from responses_asgi.history.chain import MAX_ITEMS, Kept, message_items, replay
-from responses_asgi.history.items import Entry, own_entries, replayed
+from responses_asgi.history.items import Entry, is_unguessable, own_entries, replayed
 from responses_asgi.history.misses import keeps_nothing
 from responses_asgi.history.requests import StateRequest
 from responses_asgi.loss import Losses
 from responses_asgi.translate.call_pairs import CALL_TYPES, OUTPUT_TYPES
 from responses_asgi.translate.messages import item_type
-from responses_asgi.types.checks import missing
+from responses_asgi.types.checks import missing, wrong
 from responses_asgi.types.json import JSON
 
 __all__ = ["before", "new_messages", "refuse_references", "resolved", "with_results"]
@@ -47,6 +47,8 @@ async def resolved(
             found.append(entry)
         elif not entry.item.get("id"):
             raise missing(f"input[{i}].id")
+        elif not isinstance(entry.item["id"], str):
+            raise wrong(f"input[{i}].id", "Input should be a valid string", entry.item["id"])
         elif entry.id in said:
             losses.report(f"input[{i}]", "emulated", _SAID_ALREADY)
         else:
@@ -119,7 +121,9 @@ def _is_reference(entry: Entry) -> bool:
 
 
 async def _find(kept: Kept, owner: str, id: str, param: str) -> Entry:
-    found = await kept.responses.find_item(owner, id) or await kept.conversations.find_item(owner, id)
+    found = None
+    if owner or is_unguessable(id):
+        found = await kept.responses.find_item(owner, id) or await kept.conversations.find_item(owner, id)
     if found is None:
         raise kept.misses.error("item", id, status=400, param=param)
     return Entry(id, found.item)

@@ -15,7 +15,17 @@ from responses_asgi.translate.call_pairs import CALL_TYPES, OUTPUT_TYPES
 from responses_asgi.translate.messages import item_type
 from responses_asgi.types.json import JSON, loads
 
-__all__ = ["Entry", "Identify", "entries_of", "input_entries", "is_name", "listed", "own_entries", "replayed"]
+__all__ = [
+    "Entry",
+    "Identify",
+    "entries_of",
+    "input_entries",
+    "is_name",
+    "is_unguessable",
+    "listed",
+    "own_entries",
+    "replayed",
+]
 
 Identify = Callable[[str], str]
 """`(prefix) -> id`."""
@@ -56,6 +66,9 @@ _WITHOUT_STATUS = frozenset({"reasoning", "compaction", "additional_tools", "con
 MAX_ID_CHARS = 512
 """Ids that no look-up is made for are longer than this: those of some gateways have 250."""
 
+UNGUESSABLE_CHARS = 24
+"""As many letters and digits as nobody guesses: 96 bits in hexadecimal."""
+
 
 class Entry(NamedTuple):
     """An item and the id it is kept under; `turn` is the id of the answer that it came with, if any."""
@@ -72,6 +85,16 @@ def is_name(id: object) -> bool:
     (True, False, False, False)
     """
     return isinstance(id, str) and 0 < len(id) <= MAX_ID_CHARS and id.isprintable()
+
+
+def is_unguessable(id: str) -> bool:
+    """Whether an id is long enough to be an authority by itself. Clients choose the ids of what they send, so
+    that without a credential `msg_1` might be anybody's.
+
+    >>> is_unguessable("msg_1"), is_unguessable("msg_" + "0123456789abcdef" * 2)
+    (False, True)
+    """
+    return sum(letter.isalnum() for letter in id.partition("_")[2] or id) >= UNGUESSABLE_CHARS
 
 
 def input_entries(given: str | Sequence[JSON] | None, new_id: Identify, path: str = "input") -> list[Entry]:

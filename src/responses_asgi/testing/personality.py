@@ -136,7 +136,8 @@ class Personality:
             yield "Extra inputs are not permitted", name
         if body.get("stream_options") and not profile.stream_usage:
             yield "Extra inputs are not permitted", "stream_options"
-        if (body.get("response_format") or {}).get("type") == "json_schema" and not profile.json_schema:
+        form = body.get("response_format")
+        if isinstance(form, dict) and form.get("type") == "json_schema" and not profile.json_schema:
             yield "This response_format type is unavailable now", "response_format"
         for number, tool in enumerate(body.get("tools") or ()):
             if "strict" in (tool.get("function") or ()) and not profile.strict_tools:

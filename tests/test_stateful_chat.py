@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -158,3 +159,41 @@ async def test_the_result_of_a_function_meets_its_call_by_name() -> None:
         model="m", messages=messages, extra_body={"previous_response_id": first.id}
     )
     assert results_of(model.requests[1].body) == {"call_1": ["A"]}
+
+
+@pytest.mark.parametrize("api", ["chat", "responses"])
+@pytest.mark.parametrize("stream", [True, False])
+async def test_weak_ids_of_an_upstream_are_not_those_of_kept_answers(api: Any, stream: bool) -> None:
+    """There are servers whose answers all have the same id, or one of a thousand."""
+
+    async def counting(request: dict[str, Any]) -> Any:
+        said = len(json.dumps(request))
+        choice = {"index": 0, "message": {"role": "assistant", "content": str(said)}, "finish_reason": "stop"}
+        item = {
+            "id": "msg_7",
+            "type": "message",
+            "role": "assistant",
+            "status": "completed",
+            "content": [{"type": "output_text", "text": str(said), "annotations": []}],
+        }
+        return {
+            "chat": {"id": "chatcmpl-7", "object": "chat.completion", "created": 1, "choices": [choice]},
+            "responses": {"id": "resp_7", "object": "response", "status": "completed", "output": [item]},
+        }[api]
+
+    upstream = Upstream.handler(counting, api=api)
+    kinds: dict[str, Any] = {"chat": ChatCompletionsMiddleware, "responses": ResponsesMiddleware}
+    client: Any = responses_asgi.client(kinds[api](upstream, store=MemoryStore()))
+    ids = []
+    for question in ("1", "22"):
+        if api == "chat":
+            asked: dict[str, Any] = {"messages": [{"role": "user", "content": question}], "store": True}
+            made = await client.chat.completions.create(model="m", stream=stream, **asked)
+            ids.append([chunk async for chunk in made][0].id if stream else made.id)
+        else:
+            made = await client.responses.create(model="m", input=question, stream=stream)
+            ids.append([event async for event in made][-1].response.id if stream else made.id)
+    kept = client.chat.completions if api == "chat" else client.responses
+    first, second = [await kept.retrieve(id) for id in ids]
+    assert first.id != second.id
+    assert first.to_dict() != second.to_dict()

@@ -13,7 +13,7 @@ from functools import partial
 
 from responses_asgi.errors import InvalidRequestError
 from responses_asgi.history.expand import before, new_messages, resolved, with_results
-from responses_asgi.history.items import Entry, input_entries
+from responses_asgi.history.items import Entry, input_entries, is_unguessable
 from responses_asgi.history.recent import Recent
 from responses_asgi.history.requests import STATE_FIELDS, without
 from responses_asgi.history.resent import keeping_nothing, resent
@@ -75,7 +75,9 @@ async def begin_responses(
     return Turn(
         request,
         owner,
-        history=History(items, asked.echo(), queued=asked.detached is not None),
+        history=History(
+            items, asked.echo(), asked.detached is not None, own_id("resp_", keeping) if asked.keep else None
+        ),
         losses=losses,
         keeping=keeping,
         entries=None if recent is None else [*history, *entries],
@@ -112,10 +114,15 @@ async def begin_chat(
     return Turn(
         request,
         owner,
-        history=History(items),
+        history=History(items, own_id=own_id("chatcmpl-", keeping) if asked.keep else None),
         losses=losses,
         keeping=keeping._replace(messages=messages),
     )
+
+
+def own_id(prefix: str, keeping: Keeping) -> Callable[[str], str]:
+    """Keeps an upstream's id of an answer, unless it is one that other answers may have, or clients guess."""
+    return lambda id: id if is_unguessable(id) else keeping.new_id(prefix)
 
 
 def open_input(body: JSON, owner: str, seals: Seals | None, losses: Losses) -> JSON:

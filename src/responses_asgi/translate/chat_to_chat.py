@@ -89,6 +89,9 @@ class ChatToChat:
             return []
         if self._model is not None and "model" in chunk:
             chunk = {**chunk, "model": self._model}
+        if self._history.own_id is not None:
+            self.response_id = self.response_id or self._history.own_id(str(chunk.get("id") or ""))
+            chunk = {**chunk, "id": self.response_id}
         if any("message" in choice for choice in chunk.get("choices") or ()):
             self._whole = chunk
             self.response_id = str(chunk.get("id") or "")

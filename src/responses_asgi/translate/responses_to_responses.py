@@ -70,6 +70,7 @@ class ResponsesToResponses:
         self._sequence = len(self._announced)
         self._terminal: JSON | None = None
         self._open: dict[int, OpenItem] = {}
+        self._own_id = ""
 
     @property
     def response_id(self) -> str:
@@ -147,6 +148,9 @@ class ResponsesToResponses:
     def _named(self, response: JSON) -> JSON:
         """The response under the model name that the client knows, with what only this service knows."""
         model = self._body.get("model")
+        if self._history.own_id is not None and "id" not in self._history.echo:
+            self._own_id = self._own_id or self._history.own_id(str(response.get("id") or ""))
+            response = {**response, "id": self._own_id}
         named = {"model": model} if self._upstream_model and model else {}
         return {**response, **named, **self._history.echo} if named or self._history.echo else response
 

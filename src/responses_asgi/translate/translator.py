@@ -6,7 +6,7 @@ There is one for each pair of APIs, named client first: `responses_to_chat`, `ch
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from responses_asgi.errors import APIError
@@ -24,11 +24,13 @@ class History(NamedTuple):
     `items` stand before the request's own input. `echo` holds the fields of a response that tell of it
     (`previous_response_id`, `conversation`, `store`); they are in every response object that is told.
     `queued`: that the response was created, and queued, has been told already, as events 0 and 1.
+    `own_id(upstream's id)` is the id that clients are told of an answer that is kept; None: the upstream's.
     """
 
     items: Sequence[JSON] = ()
     echo: Mapping[str, Any] = {}
     queued: bool = False
+    own_id: Callable[[str], str] | None = None
 
 
 class Translator(Protocol):

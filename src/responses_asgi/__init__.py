@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from responses_asgi.translate.chat_to_responses import ChatToResponses
     from responses_asgi.translate.responses_to_chat import ResponsesToChat
     from responses_asgi.translate.snapshot import fold
+    from responses_asgi.telemetry import AuditLog, OpenTelemetry, Prometheus, RequestLog
     from responses_asgi.transport import ASGITransport
     from responses_asgi.upstreams.answers import (
         ChatRequest,
@@ -72,6 +73,7 @@ __all__ = [
     "PROFILES",
     "APIError",
     "ASGITransport",
+    "AuditLog",
     "BackgroundLimits",
     "ChatCompletionsMiddleware",
     "ChatRequest",
@@ -95,13 +97,16 @@ __all__ = [
     "MCPServer",
     "MemoryStore",
     "MissingExtraError",
+    "OpenTelemetry",
     "Profile",
+    "Prometheus",
     "RateLimits",
     "Reasoning",
     "Record",
     "Records",
     "RedisStore",
     "Refusal",
+    "RequestLog",
     "ResponsesASGIError",
     "ResponsesMiddleware",
     "ResponsesRequest",
@@ -178,6 +183,7 @@ _MODULES = {
     "translate.chat_to_responses": ("ChatToResponses",),
     "translate.responses_to_chat": ("ResponsesToChat",),
     "translate.snapshot": ("fold",),
+    "telemetry": ("AuditLog", "OpenTelemetry", "Prometheus", "RequestLog"),
     "transport": ("ASGITransport",),
     "upstreams.answers": (
         "ChatRequest",

@@ -3,6 +3,7 @@
 - `gateway` is the app: which of its endpoints a request is for.
 - `routing` is the table from model names to upstreams; `models` lists it to clients.
 - `passthrough` is the way of everything that is not the gateway's own.
+- `metrics` are its figures for Prometheus.
 - `service` is what the gateway tells about itself, `cors` what it tells browsers.
 - `inner_lifespan` starts and stops the apps behind it.
 """

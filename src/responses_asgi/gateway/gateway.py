@@ -21,10 +21,17 @@ from responses_asgi.exchange.attempt import is_edited
 from responses_asgi.exchange.refusals import telling_refusals
 from responses_asgi.gateway.cors import CORS
 from responses_asgi.gateway.inner_lifespan import started
+from responses_asgi.gateway.metrics import Metrics
 from responses_asgi.gateway.models import Models
 from responses_asgi.gateway.passthrough import Passthrough
 from responses_asgi.gateway.routing import ModelMap, Upstreams
-from responses_asgi.gateway.service import endpoints, health, send_document, service_information
+from responses_asgi.gateway.service import (
+    endpoints,
+    health,
+    not_allowed,
+    send_document,
+    service_information,
+)
 from responses_asgi.lifespan import LifespanRelay, Runtime
 from responses_asgi.middleware.dry_run import DryRun, Way
 from responses_asgi.middleware.settings import (
@@ -88,9 +95,10 @@ class Gateway:
     - `dry_run`: whether `POST /convert` and `POST /proxy` are answered.
     - `settings`: see `GatewaySettings`.
 
-    It answers `GET /` (what it is), `GET /health` (open to everyone), `GET /models` and `/models/{id}`, and
-    both APIs at the default paths of the middleware, those of Azure included. A client's credential reaches
-    an HTTP upstream only where that says `credentials="forward"`.
+    It answers `GET /` (what it is), `GET /health` (open to everyone), `GET /metrics` (where its `telemetry`
+    has a `Prometheus`), `GET /models` and `/models/{id}`, and both APIs at the default paths of the
+    middleware, those of Azure included. A client's credential reaches an HTTP upstream only where that says
+    `credentials="forward"`.
 
     Raises ConfigurationError when the settings cannot work together.
 
@@ -142,8 +150,9 @@ class Gateway:
             list_upstream_models = not any(entry.exact for entry in self._table.entries)
         self._models = Models(self._table, ask=list_upstream_models)
         self._dry_runs = dry_run
+        self._metrics = Metrics(self._interceptors)
         self._documents: dict[str, JSON] = {
-            "/": service_information(endpoints(dry_run=dry_run)),
+            "/": service_information(endpoints(dry_run=dry_run, metrics=bool(self._metrics))),
             _HEALTH: health(self._table, self.state.store),
         }
         auth: KeyAuth | None = given.get("auth")
@@ -198,6 +207,8 @@ class Gateway:
         if method in _READING and (path in self._documents or _MODELS.fullmatch(path)):
             async with telling_refusals(send):
                 await send_document(send, await self._document(scope), whole=method == "GET")
+        elif self._metrics.serves(path, method):
+            await self._metrics(scope, receive, send)
         elif self._resources.serves(path, method):
             await self._resources(scope, receive, send)
         elif self._dry_runs and self._dry_run.serves(path, method):
@@ -209,7 +220,7 @@ class Gateway:
         elif method == "OPTIONS" and self._pass:
             await self._pass(scope, receive, send)
         else:
-            await send_error(send, _not_allowed(method))
+            await send_error(send, not_allowed(method))
 
     async def _serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a WebSocket of a Responses client, and pass on every other one."""
@@ -383,13 +394,3 @@ def _route(upstream: Upstream, client: WireAPI, prefix: str) -> Route:
 
 async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
     """An app that takes no part in lifespan: the gateway's own part is all there is."""
-
-
-def _not_allowed(method: str) -> APIError:
-    return APIError(
-        f"{method} is not allowed here; answers are created with POST.",
-        status=405,
-        type="invalid_request_error",
-        code="method_not_allowed",
-        headers={"allow": "POST"},
-    )

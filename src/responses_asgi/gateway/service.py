@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from importlib.metadata import version
 from importlib.util import find_spec
 
+from responses_asgi.errors import APIError
 from responses_asgi.gateway.routing import Entry, ModelMap
 from responses_asgi.stores.records import Records
 from responses_asgi.types.asgi import Send
@@ -19,7 +20,7 @@ from responses_asgi.upstreams.http import HTTPUpstream
 from responses_asgi.upstreams.upstream import ENDPOINTS, Upstream
 from responses_asgi.upstreams.wsgi import WSGIUpstream
 
-__all__ = ["NAME", "endpoints", "health", "send_document", "service_information"]
+__all__ = ["NAME", "endpoints", "health", "not_allowed", "send_document", "send_page", "service_information"]
 
 NAME = "responses-asgi"
 
@@ -29,7 +30,7 @@ _KINDS: dict[type, str] = {HTTPUpstream: "http", HandlerUpstream: "handler", WSG
 _FAST = ("httpx_aiohttp", "orjson", "uvloop", "httptools")
 
 
-def endpoints(*, dry_run: bool) -> list[str]:
+def endpoints(*, dry_run: bool, metrics: bool) -> list[str]:
     """What a gateway answers itself."""
     return [
         "GET /health",
@@ -37,13 +38,18 @@ def endpoints(*, dry_run: bool) -> list[str]:
         "GET /models/{model}",
         *(f"POST {endpoint}" for endpoint in ENDPOINTS.values()),
         *(("POST /convert", "POST /proxy") if dry_run else ()),
+        *(("GET /metrics",) if metrics else ()),
     ]
 
 
 async def send_document(send: Send, document: JSON, *, whole: bool) -> None:
     """Answer GET, or HEAD (not `whole`), which has the same headers."""
-    body = dumps(document)
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send_page(send, dumps(document), "application/json", whole=whole)
+
+
+async def send_page(send: Send, body: bytes, content_type: str, *, whole: bool) -> None:
+    """The same with a body of this type."""
+    headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body if whole else b""})
 
@@ -93,3 +99,14 @@ def _upstream(upstream: Upstream) -> JSON:
         "api": upstream.api,
         "profile": upstream.profile.name,
     }
+
+
+def not_allowed(method: str) -> APIError:
+    """What another method than POST is told at the endpoint of an API."""
+    return APIError(
+        f"{method} is not allowed here; answers are created with POST.",
+        status=405,
+        type="invalid_request_error",
+        code="method_not_allowed",
+        headers={"allow": "POST"},
+    )

@@ -123,7 +123,7 @@ class Background:
         """
         await self.start()
         translator = tries.first.translator
-        headers = loss_headers(translator) if self._loss_header else []
+        headers = [*tries.intercepted.headers, *(loss_headers(translator) if self._loss_header else [])]
         queued = {**translator.snapshot(), "status": "queued"}
         worker = self._workers[asyncio.get_running_loop()]
         with worker.place(len(tries.first.request.body)) as waits:

@@ -68,9 +68,10 @@ async def run_exchange(
         asked = asked._replace(losses=losses)
         stream = bool(asked.body.get("stream"))
         asked = detached(asked, service)
-        tries = await Tries.prepare(asked, routes, service)
+        prepared = await Tries.prepare(asked, routes, service)
         if service.detach is not None and asked.detached is not None:
-            return await _detach(service.detach, tries, receive, send, stream=stream)
+            return await _detach(service.detach, prepared, receive, send, stream=stream)
+        tries = prepared
     if asked is None or tries is None:
         return None
     if tries.idle and model is None:

@@ -119,7 +119,7 @@ reported.
 
 ## Code of yours
 
-`app`, `wsgi`, `handler`, the hooks, `principal` and `count_tokens` name objects as `module:name`.
+`app`, `wsgi`, `handler`, the hooks, `principal`, `count_tokens` and `rate_limits.who` name objects as `module:name`.
 Modules are found on `PYTHONPATH` and in the working directory.
 """
 
@@ -133,6 +133,10 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Limits": ("limits",),
     "Background": ("background",),
     "WebSockets": ("websocket",),
+    "Hosted tools": ("hosted",),
+    "Rate limits": ("rate_limits",),
+    "Rate limits of models": ("rate_limits", "models", "NAME"),
+    "Telemetry": ("telemetry",),
     "Webhooks": ("webhooks", "NAME"),
 }
 

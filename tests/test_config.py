@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import responses_asgi
 from responses_asgi import ConfigurationError, Upstream
 from responses_asgi.background import BackgroundLimits
 from responses_asgi.config import KEYS, PREFIX, Config, Loaded, ProblemsError, load, set_up
@@ -464,6 +465,36 @@ def test_receivers_of_webhooks(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "t0ken" not in repr(setup.app.webhooks)
     monkeypatch.setenv(f"{PREFIX}WEBHOOKS__BILLING__EVENTS", "response.failed")
     assert configured(text).webhooks["billing"].events == ["response.failed"]
+
+
+def with_tools() -> str:
+    """A file that names a Python tool and an MCP server."""
+    Path("my_tools.py").write_text('def add(a: int, b: int) -> int:\n    """The sum."""\n    return a + b\n')
+    Path("mcp.json").write_text('{"mcpServers": {"wiki": {"url": "http://localhost:1/mcp"}}}')
+    return LOCAL + "hosted: {mcp: mcp.json, tools: ['my_tools:add'], always: false}"
+
+
+async def test_tools_that_the_gateway_runs() -> None:
+    gateway = set_up(load(written(with_tools()))).app
+    client = responses_asgi.client(gateway, base_url="http://localhost")
+    health: Any = await client.get("/health", cast_to=object)
+    assert health["hosted"]["tools"] == 1
+    assert list(health["hosted"]["servers"]) == ["wiki"]
+    await gateway.aclose()
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "said"),
+    [
+        ("hosted: {mcp: nowhere.json}", "hosted", "nowhere.json"),
+        ("hosted: {tools: ['no_such_module:f']}", "hosted.tools[0]", "no_such_module"),
+        ("hosted: {always: [nobody]}", "hosted", "nobody"),
+    ],
+)
+def test_tools_that_cannot_be_run(text: str, path: str, said: str) -> None:
+    found = problems(LOCAL + text)
+    assert list(found) == [path]
+    assert said in found[path]
 
 
 def test_webhooks_that_cannot_work(monkeypatch: pytest.MonkeyPatch) -> None:

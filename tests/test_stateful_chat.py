@@ -189,7 +189,8 @@ async def test_weak_ids_of_an_upstream_are_not_those_of_kept_answers(api: Any, s
         if api == "chat":
             asked: dict[str, Any] = {"messages": [{"role": "user", "content": question}], "store": True}
             made = await client.chat.completions.create(model="m", stream=stream, **asked)
-            ids.append([chunk async for chunk in made][0].id if stream else made.id)
+            chunks = [chunk async for chunk in made] if stream else [made]
+            ids.append(chunks[0].id)
         else:
             made = await client.responses.create(model="m", input=question, stream=stream)
             ids.append([event async for event in made][-1].response.id if stream else made.id)

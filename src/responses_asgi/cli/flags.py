@@ -23,6 +23,7 @@ _PLACES: dict[str, tuple[str, ...]] = {
     "graceful_timeout": ("server", "graceful_timeout"),
     "store": ("store",),
     "keys_store": ("auth", "keys_store"),
+    "mcp": ("hosted", "mcp"),
     "dialect": ("dialect",),
     "strict": ("strict",),
 }
@@ -76,6 +77,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="URL",
         help="ask for issued keys, which are kept there (default: nobody is asked)",
     )
+    how.add_argument("--mcp", metavar="FILE", help="run the tools of the MCP servers in this mcp.json")
     how.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
     how.add_argument("--port", type=int, help="port to listen on (default: 8000)")
     how.add_argument(

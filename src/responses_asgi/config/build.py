@@ -15,8 +15,10 @@ from responses_asgi.config.demo import demo
 from responses_asgi.config.imports import imported
 from responses_asgi.config.models import Config, TargetConfig, UpstreamConfig
 from responses_asgi.config.problems import Problem, ProblemsError, key_path
+from responses_asgi.config.rate_limits import RateLimitsConfig, make_rate_limits
 from responses_asgi.config.section import Section
 from responses_asgi.config.sources import Loaded
+from responses_asgi.config.telemetry import TelemetryConfig
 from responses_asgi.errors import ConfigurationError, MissingExtraError
 from responses_asgi.gateway.cors import CORS
 from responses_asgi.gateway.gateway import Gateway
@@ -94,6 +96,18 @@ def set_up(loaded: Loaded, *, source: str | None = None) -> Setup:
             max_body_bytes=config.limits.max_body_bytes,
         )
         objects["auth"] = _tried(make, "auth", problems)
+    if config.hosted is not None:
+        named = enumerate(config.hosted.tools)
+        functions = [_imported(path, f"hosted.tools[{i}]", problems) for i, path in named]
+        if all(functions):
+            objects["hosted"] = _tried(partial(config.hosted.make, functions), "hosted", problems)
+    if config.rate_limits is not None:
+        limits = make_rate_limits(
+            config.rate_limits, lambda path, key: _imported(path, f"rate_limits.{key}", problems)
+        )
+        objects["rate_limits"] = _tried(limits, "rate_limits", problems, RateLimitsConfig)
+    if "telemetry" in config.model_fields_set:
+        objects["telemetry"] = _tried(config.telemetry.make, "telemetry", problems, TelemetryConfig)
     if config.store is not None:
         objects["store"] = _tried(partial(store_from_url, config.store), "store", problems, Config)
     hooks = [hook for name in config.webhooks if (hook := _webhook(config, name, problems))]

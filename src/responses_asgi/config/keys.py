@@ -59,14 +59,16 @@ def _section(annotation: Any) -> tuple[type[Section] | None, bool]:
 KEYS: tuple[Key, ...] = tuple(_keys(Config))
 """Every key, in the order of the documentation; those of profiles are the fields of `Profile`."""
 
+# Keys whose own keys are names of the operator's.
+_NAMED = frozenset({("upstreams",), ("models",), ("webhooks",), ("rate_limits", "models")})
+
 _OF_A_MODEL = ("upstream", "model", "chat", "responses")
 
 
 def known_keys(location: Sequence[object]) -> list[str]:
     """The keys that there are below a place of the configuration; names and numbers in it may be any."""
     place = tuple(
-        NAME if i == 1 and location[0] in ("upstreams", "models", "webhooks") else str(key)
-        for i, key in enumerate(location)
+        NAME if tuple(location[:i]) in _NAMED else str(key) for i, key in enumerate(location)
     )
     if place[:1] == ("models",):
         return [*_OF_A_MODEL] if len(place) == 2 else list(TargetConfig.model_fields)

@@ -12,7 +12,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from responses_asgi.config.auth import AuthConfig
+from responses_asgi.config.hosted import HostedConfig
+from responses_asgi.config.rate_limits import RateLimitsConfig
 from responses_asgi.config.section import ImportPath, Seconds, Section, Words
+from responses_asgi.config.telemetry import TelemetryConfig
 from responses_asgi.config.values import header_fields, import_path, read_model, read_profile, url_path
 from responses_asgi.config.websocket import WebSocketConfig
 from responses_asgi.profiles import Profile, ToolPolicy
@@ -278,7 +281,7 @@ class BackgroundConfig(Section):
     drain: Annotated[float, Field(ge=0)] = 10.0
     """How long running responses may go on at a stop; then they fail."""
 
-    flush: Annotated[float, Field(ge=0)] = 0.02
+    flush: Annotated[float, Field(ge=0)] = 0.05
     """How long events are gathered before they are logged, and so shown."""
 
     poll: Seconds = 0.5
@@ -366,6 +369,15 @@ class Config(Section):
     limits: LimitsConfig = LimitsConfig()
     background: BackgroundConfig = BackgroundConfig()
     websocket: WebSocketConfig = WebSocketConfig()
+
+    hosted: HostedConfig | None = None
+    """Tools that the gateway runs itself."""
+
+    rate_limits: RateLimitsConfig | None = None
+    """What each client may ask for."""
+
+    telemetry: TelemetryConfig = TelemetryConfig()
+    """What the operator sees of exchanges."""
 
     webhooks: dict[str, WebhookConfig] = {}
     """The receivers of webhooks by a name of yours."""

@@ -36,7 +36,7 @@ class RateLimitsConfig(Section):
     """What each client may ask for (extra `ratelimit`). Without this section there are no limits."""
 
     models: dict[str, LimitConfig | None]
-    """Model name, `*` in it for any text, to its limit; null for none. A pattern's models share its budget."""
+    """Model name, `*` in it for any text, to its limit; null for none. The models of a pattern share it."""
 
     store: str = "memory"
     """What counts: `memory`, each process for itself, or the URL of a Redis that they share."""
@@ -58,7 +58,7 @@ class RateLimitsConfig(Section):
 def make_rate_limits(
     config: RateLimitsConfig, imported: Callable[[str, str], Any]
 ) -> Callable[[], RateLimits]:
-    """Makes the limits that the section describes. `imported` finds what a `module:name` under a key names."""
+    """Makes the limits of the section. `imported` finds what a `module:name` under a key names."""
     who = imported(config.who, "who") if config.who is not None else None
 
     def make() -> RateLimits:

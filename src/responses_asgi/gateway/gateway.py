@@ -28,10 +28,12 @@ from responses_asgi.gateway.routing import ModelMap, Upstreams
 from responses_asgi.gateway.service import (
     endpoints,
     health,
+    health_now,
     not_allowed,
     send_document,
     service_information,
 )
+from responses_asgi.hosted import Hosted
 from responses_asgi.lifespan import LifespanRelay, Runtime
 from responses_asgi.middleware.dry_run import DryRun, Way
 from responses_asgi.middleware.settings import (
@@ -134,6 +136,7 @@ class Gateway:
         self.state = make_state(given, default=MemoryStore if self._translates("responses") else lambda: None)
         guard = self._make_guard(given)
         self._interceptors = make_interceptors(given)
+        self._hosted: Hosted | None = given.get("hosted")
         self._background = make_background(given, self.state, self.options)
         self._service = self._make_service(guard)
         if self._background is not None:
@@ -161,7 +164,8 @@ class Gateway:
             app = auth.around(app, store=self.state.store, upstreams=self._upstreams)
         # Browsers are to read refusals, and they ask without a key whether they may ask.
         self._app: ASGIApp = cors.around(app) if cors else app
-        self._runtime = Runtime([self._closing, auth.held] if auth else [self._closing])
+        held = [part for part in (auth and auth.held, self._hosted and self._hosted.resource) if part]
+        self._runtime = Runtime([self._closing, *held])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -272,9 +276,8 @@ class Gateway:
         models = _MODELS.fullmatch(scope["path"])
         if models is None:
             document = self._documents[scope["path"]]
-            if scope["path"] == _HEALTH and self._background is not None:
-                return {**document, "background": await self._background.health()}
-            return document
+            is_health = scope["path"] == _HEALTH
+            return await health_now(document, self._background, self._hosted) if is_health else document
         name = models["name"]
         return await (self._models.list(scope) if name is None else self._models.one(scope, name))
 
@@ -351,6 +354,7 @@ class Gateway:
             memory=memory,
             note=note,
             detach=self._background,
+            hosted=self._hosted,
             interceptors=self._interceptors,
         )
 

@@ -10,8 +10,10 @@ from collections.abc import Iterable
 from importlib.metadata import version
 from importlib.util import find_spec
 
+from responses_asgi.background import Background
 from responses_asgi.errors import APIError
 from responses_asgi.gateway.routing import Entry, ModelMap
+from responses_asgi.hosted import Hosted
 from responses_asgi.stores.records import Records
 from responses_asgi.types.asgi import Send
 from responses_asgi.types.json import JSON, dumps
@@ -73,6 +75,16 @@ def health(models: ModelMap, store: Records | None) -> JSON:
         "fast": {module: find_spec(module) is not None for module in _FAST},
         "store": "none" if store is None else type(store).__name__.lower().removesuffix("store"),
     }
+
+
+async def health_now(document: JSON, background: Background | None, hosted: Hosted | None) -> JSON:
+    """The document of `GET /health` with what is going on now, in this process."""
+    now: JSON = {}
+    if background is not None:
+        now["background"] = await background.health()
+    if hosted is not None:
+        now["hosted"] = hosted.health()
+    return {**document, **now}
 
 
 def _entry(entry: Entry) -> JSON:

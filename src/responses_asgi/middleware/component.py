@@ -17,6 +17,7 @@ from responses_asgi.background.again import around, preparing
 from responses_asgi.errors import APIError, ConfigurationError
 from responses_asgi.exchange import Options, Route, Service, ask_app, ask_once, pass_untouched, run_exchange
 from responses_asgi.exchange.attempt import is_edited
+from responses_asgi.hosted import Hosted
 from responses_asgi.lifespan import LifespanRelay, Resource, Runtime
 from responses_asgi.middleware.dry_run import DryRun, Way
 from responses_asgi.middleware.settings import (
@@ -78,7 +79,8 @@ class Component:
         keeps = self.client == "responses" and spoken == "chat"
         self.state = make_state(given, default=MemoryStore if keeps else lambda: None)
         self._interceptors = make_interceptors(given)
-        looked_at = is_edited(self.upstream) or self._interceptors
+        self._hosted: Hosted | None = given.get("hosted")
+        looked_at = is_edited(self.upstream) or self._interceptors or self._hosted
         self._passes = spoken == self.client and self.state.store is None and not looked_at
         self._guard = self._make_guard(given)
         self._background = (
@@ -256,6 +258,8 @@ class Component:
             resources.append(self._auth.held)
         if self._interceptors:
             resources.append(self._closing_interceptors)
+        if self._hosted is not None:
+            resources.append(self._hosted.resource)
         kept_elsewhere = not isinstance(self.state.store, MemoryStore | None)
         return [*resources, self._closing_store] if kept_elsewhere else resources
 
@@ -305,6 +309,7 @@ class Component:
             memory=memory,
             note=note,
             detach=self._background,
+            hosted=self._hosted,
             interceptors=self._interceptors,
         )
 

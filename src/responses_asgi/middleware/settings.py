@@ -10,6 +10,7 @@ from responses_asgi.background import Background, BackgroundLimits
 from responses_asgi.errors import ConfigurationError
 from responses_asgi.exchange import Interceptor, Options
 from responses_asgi.history import State
+from responses_asgi.hosted import Hosted
 from responses_asgi.limits import RateLimits
 from responses_asgi.owners import Owners, Principal
 from responses_asgi.profiles import Profile
@@ -55,6 +56,7 @@ class ServiceSettings(TypedDict, total=False):
       store for it, such as those of this package.
     - `webhooks`: who is told when background responses have ended: receivers, or `Webhooks` over the same
       store.
+    - `hosted`: the tools that this service runs itself, of MCP servers and in Python; see `Hosted`.
     - `rate_limits`: what each client may ask for, see `RateLimits`.
     - `telemetry`: what looks on: `OpenTelemetry`, `Prometheus`, `RequestLog`, `AuditLog`.
     - `auth`: who is let in at all, to any path; see `KeyAuth`. Default: everybody.
@@ -80,6 +82,7 @@ class ServiceSettings(TypedDict, total=False):
     background: BackgroundLimits | bool
     webhooks: Sequence[Webhook] | Webhooks
     websocket: bool | WebSocketLimits
+    hosted: Hosted | None
     rate_limits: RateLimits | None
     telemetry: Sequence[Interceptor]
     auth: KeyAuth | None
@@ -134,6 +137,7 @@ STATE = frozenset(
         "dry_run",
         "auth",
         "websocket",
+        "hosted",
         "rate_limits",
         "telemetry",
     }

@@ -1,0 +1,34 @@
+"""What a configuration can say about tools that the gateway runs itself."""
+
+from __future__ import annotations
+
+from responses_asgi.config.section import ImportPath, Section, Words
+from responses_asgi.hosted import Hosted
+
+__all__ = ["HostedConfig"]
+
+
+class HostedConfig(Section):
+    """Tools of MCP servers and Python functions, for every model and client."""
+
+    mcp: str | None = None
+    """The `mcp.json` that names MCP servers (extra `mcp`)."""
+
+    tools: list[ImportPath] = []
+    """Python functions, as `module:name`."""
+
+    allow_hosts: Words = []
+    """Hosts of MCP servers that requests may bring along: names, and `*.example.com`."""
+
+    always: Words | bool = True
+    """What requests may use that name no tool: all (true), none (false), or the labels."""
+
+    def make(self, functions: list[object]) -> Hosted:
+        """The tools, with the functions that `tools` names. Raises ConfigurationError."""
+        made: list[object] = list(functions)
+        return Hosted(
+            servers=self.mcp,
+            tools=made,  # type: ignore[arg-type]  # what is imported is checked there
+            allow_hosts=self.allow_hosts,
+            always=self.always,
+        )

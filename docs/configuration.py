@@ -119,8 +119,8 @@ reported.
 
 ## Code of yours
 
-`app`, `wsgi`, `handler`, the hooks, `principal`, `count_tokens` and `rate_limits.who` name objects as `module:name`.
-Modules are found on `PYTHONPATH` and in the working directory.
+`app`, `wsgi`, `handler`, the hooks, `principal`, `count_tokens` and `rate_limits.who` name objects as
+`module:name`. Modules are found on `PYTHONPATH` and in the working directory.
 """
 
 # Heading -> the path that the keys of the table lie below.

@@ -67,9 +67,7 @@ _OF_A_MODEL = ("upstream", "model", "chat", "responses")
 
 def known_keys(location: Sequence[object]) -> list[str]:
     """The keys that there are below a place of the configuration; names and numbers in it may be any."""
-    place = tuple(
-        NAME if tuple(location[:i]) in _NAMED else str(key) for i, key in enumerate(location)
-    )
+    place = tuple(NAME if tuple(location[:i]) in _NAMED else str(key) for i, key in enumerate(location))
     if place[:1] == ("models",):
         return [*_OF_A_MODEL] if len(place) == 2 else list(TargetConfig.model_fields)
     if place == ("upstreams", NAME, "profile"):

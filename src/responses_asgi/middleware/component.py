@@ -83,9 +83,7 @@ class Component:
         looked_at = is_edited(self.upstream) or self._interceptors or self._hosted
         self._passes = spoken == self.client and self.state.store is None and not looked_at
         self._guard = self._make_guard(given)
-        self._background = (
-            make_background(given, self.state, self.options) if self.client == "responses" else None
-        )
+        self._background = make_background(given, self.state, self.options, client=self.client)
         self._service = self._make_service(translates_chat=self.client == "chat" != spoken)
         if self._background is not None:
             self._background.prepare = preparing(

@@ -19,7 +19,7 @@ from responses_asgi.stores import Records
 from responses_asgi.stores.background import BackgroundStore
 from responses_asgi.stores.url import store_from_url
 from responses_asgi.types.json import JSON
-from responses_asgi.upstreams.upstream import AfterExchange, BeforeUpstream, OnEvent
+from responses_asgi.upstreams.upstream import AfterExchange, BeforeUpstream, OnEvent, WireAPI
 from responses_asgi.webhooks import Webhook, Webhooks
 from responses_asgi.websocket import WebSocketLimits
 
@@ -161,12 +161,18 @@ def make_state(given: Mapping[str, Any], *, default: Callable[[], Records | None
     )
 
 
-def make_background(given: Mapping[str, Any], state: State, options: Options) -> Background | None:
+def make_background(
+    given: Mapping[str, Any], state: State, options: Options, *, client: WireAPI = "responses"
+) -> Background | None:
     """The background work of a component with these settings; None where the store is not one for it.
 
     Raises ConfigurationError when bounds or webhooks are given and there is no background work.
     """
     limits, hooks = given.get("background", True), given.get("webhooks")
+    if client == "chat":
+        if hooks or isinstance(limits, BackgroundLimits):
+            raise ConfigurationError("background work is for Responses clients: others cannot come back for it")
+        return None
     if isinstance(state.store, BackgroundStore) and limits is not False:
         if hooks and not isinstance(hooks, Webhooks):
             hooks = Webhooks(state.store, hooks)

@@ -54,8 +54,9 @@ docs: $(READY) ## Write the pages that are made from the code
 	@$(BIN)/python -m docs.mapping
 	@$(BIN)/python -m docs.configuration
 
-bench: $(READY) ## Measure the translator against plain JSON work
+bench: $(READY) ## Measure the translator, and what it costs to keep answers
 	@$(BIN)/python -m benchmarks.translator
+	@$(BIN)/python -m benchmarks.state
 
 serve: $(READY) ## Serve a demo model, a file (CONFIG=gateway.yaml) or a server (UPSTREAM=http://localhost:11434)
 	@exec $(BIN)/responses-asgi serve $(CONFIG) --port "$(PORT)" $(if $(UPSTREAM),--upstream "$(UPSTREAM)") $(if $(PROFILE),--profile "$(PROFILE)")

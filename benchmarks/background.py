@@ -1,4 +1,4 @@
-"""What it costs to make an answer in the background: the same stream with and without, in turns in one process.
+"""What it costs to make an answer in the background: the same stream with and without, in turns.
 
 A Chat app in this process streams answers of 200 deltas through the middleware to clients of which some come
 at the same time, all at once (burst) or 20 deltas at a time with a pause (paced). Both kinds of answers are

@@ -1,8 +1,8 @@
 """What it costs to keep an answer: the same stream with and without a store, in turns in one process.
 
 A Chat app in this process streams answers of 200 deltas through the middleware to clients of which some come
-at the same time. Measured is the CPU time of the process, threads included, so that SQLite's writer counts. The medians of
-alternating repetitions are shown as ratios, which a noisy machine disturbs least.
+at the same time. Measured is the CPU time of the process, threads included, so that SQLite's writer counts.
+The medians of alternating repetitions are shown as ratios, which a noisy machine disturbs least.
 """
 
 from __future__ import annotations

@@ -171,7 +171,7 @@ def make_background(
     limits, hooks = given.get("background", True), given.get("webhooks")
     if client == "chat":
         if hooks or isinstance(limits, BackgroundLimits):
-            raise ConfigurationError("background work is for Responses clients: others cannot come back for it")
+            raise ConfigurationError("background work is for Responses clients: no others can come back")
         return None
     if isinstance(state.store, BackgroundStore) and limits is not False:
         if hooks and not isinstance(hooks, Webhooks):

@@ -206,13 +206,118 @@ def test_parts_and_items_in_no_known_form_are_passed_over() -> None:
     odd: list[Any] = [
         7,
         {"type": "message", "content": ["a", {"type": "output_text", "text": 5, "annotations": 5}]},
-        {"type": "message", "content": "a"},
+        {"type": "message", "content": 5},
         {"type": "reasoning", "content": None, "summary": [None]},
         {"type": "function_call", "name": None, "arguments": "{}"},
     ]
     got = answer([response(output=odd, incomplete_details=None)])
     assert got.facts.status == "stop"
     assert (got.facts.text, got.facts.calls) == ("", ())
+
+
+def test_content_that_is_a_string() -> None:
+    assert answer([response(output=[{"type": "message", "content": "a"}])]).facts.text == "a"
+
+
+def test_items_that_were_only_announced() -> None:
+    call = {"type": "function_call", "id": "f", "call_id": "c", "name": "tide", "arguments": "{}"}
+    begun = {"type": "message", "id": "m", "content": []}
+    got = answer(
+        [
+            {"type": "response.output_item.added", "output_index": 0, "item": begun},
+            {"type": "response.output_text.delta", "output_index": 0, "delta": "a"},
+            {"type": "response.output_item.added", "output_index": 1, "item": call},
+            {"type": "response.completed", "response": response(output=[])},
+        ]
+    )
+    assert (got.facts.text, got.facts.calls) == ("a", (("tide", "{}"),))
+
+
+def test_a_part_that_only_its_done_event_tells() -> None:
+    place = {"output_index": 0, "content_index": 0}
+    cited = {"type": "url_citation", "url": "https://a.test", "title": "t", "start_index": 0, "end_index": 1}
+    got = answer(
+        [
+            {"type": "response.reasoning_summary_part.done", "part": {"type": "summary_text", "text": "s"}},
+            {
+                "type": "response.content_part.done",
+                **place,
+                "part": {"type": "output_text", "text": "a", "annotations": [cited]},
+            },
+            {"type": "response.content_part.done", **place, "part": None},
+            {"type": "response.completed", "response": response()},
+        ]
+    )
+    assert (got.facts.text, got.facts.reasoning) == ("a", "s")
+    assert len(got.message["annotations"]) == 1
+
+
+def test_one_index_for_every_item() -> None:
+    """As LiteLLM has numbered them; the ids are right."""
+    items = [
+        events(thought(0, raw=[["hm"]])),
+        events(called(1, "tide", "{}")),
+        events(called(2, "tide", "[1]")),
+    ]
+    stream = [event for item in items for event in item if "output_index" in event]
+    for event in stream:
+        event["output_index"] = 0
+    done = [event["item"] for event in stream if event["type"] == "response.output_item.done"]
+    got = answer([*stream, {"type": "response.completed", "response": response(output=done)}])
+    assert (got.facts.reasoning, got.facts.calls) == ("hm", (("tide", "{}"), ("tide", "[1]")))
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_neither_index_nor_id_on_the_deltas(named: bool) -> None:
+    stream = [*events(said(0, "a", "b")), *events(called(1, "tide", "{", "}"))]
+    stream = [event for event in stream if "output_index" in event]
+    for event in stream:
+        event.pop("output_index")
+        event.pop("item_id", None)
+        if not named and "item" in event:
+            event["item"].pop("id")
+    got = answer([*stream, {"type": "response.completed", "response": response()}])
+    assert (got.facts.text, got.facts.calls) == ("ab", (("tide", "{}"),))
+
+
+def test_an_item_that_is_announced_twice_is_one() -> None:
+    stream = events(said(0, "a"))
+    got = answer([*stream[:3], stream[2], *stream[3:]])
+    assert got.facts.text == "a"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"response": response(None)},  # type: ignore[arg-type]  # what a server leaves out
+        {"response": response("in_progress")},
+        {"output": [], "usage": USAGE},
+        {},
+    ],
+)
+def test_a_terminal_event_whose_response_lacks_its_status(fields: JSON) -> None:
+    deltas = [event for event in events(said(0, "a")) if event["type"] == "response.output_text.delta"]
+    got = answer([*deltas, {"type": "response.completed", **fields}])
+    assert (got.facts.text, got.facts.status) == ("a", "stop")
+
+
+def test_an_error_on_a_terminal_event_is_the_error() -> None:
+    got = answer([{"type": "response.failed", "error": {"message": "no"}}])
+    assert got.failure is not None
+    assert got.failure.message == "no"
+
+
+def test_a_whole_response_that_is_called_something_else() -> None:
+    said_so = [{"type": "message", "content": [{"type": "output_text", "text": "a"}]}]
+    assert answer([response(output=said_so, object="chat.response")]).facts.text == "a"
+
+
+def test_an_action_in_an_answer_that_was_cut_is_reported_only() -> None:
+    action = {"type": "computer_call", "id": "c", "call_id": "c", "action": {}}
+    cut = {"incomplete_details": {"reason": "max_output_tokens"}}
+    got = answer([response("incomplete", output=[action], **cut)])
+    assert got.facts.status == "length"
+    assert got.reported == {"output.computer_call"}
 
 
 def test_a_call_without_a_name_is_reported() -> None:

@@ -14,8 +14,8 @@ from responses_asgi.translate import (
     chat_tools,
     finish_reasons,
     messages,
+    response_endings,
     to_chat_request,
-    to_chat_stream,
     to_responses_request,
     tool_table,
     untold,
@@ -37,7 +37,7 @@ TABLES: dict[str, Iterable[str]] = {
     "incomplete reasons": finish_reasons.INCOMPLETE_REASONS,
     "figures": [name for pair in (*usage.FIGURES, *usage.DETAILS) for name in pair],
     "spellings of figures": [name for row in usage.SPELLINGS for name in row[2]],
-    "items that ask the client to act": to_chat_stream.CLIENT_ACTS,
+    "items that ask the client to act": response_endings.CLIENT_ACTS,
     "fields of output items": [
         f"{kind}.{name}" for kind, names in untold.TOLD_FIELDS.items() for name in names
     ],

@@ -80,7 +80,7 @@ TOOLS = {"tools": [{"type": "function", "name": name} for name in ("get", "get_w
         ),
         pytest.param([calls(call(0, "a", "now"))], [("now", "{}")], id="no arguments"),
         pytest.param(
-            [calls(call(0, "a", "now", {"x": "é"}))], [("now", '{"x":"é"}')], id="arguments as an object"
+            [calls(call(0, "a", "now", {"x": "é"}))], [("now", '{"x": "é"}')], id="arguments as an object"
         ),
         pytest.param(
             [calls({"index": 0, "id": "a", "function": {"name": "now", "arguments": None}})],
@@ -137,7 +137,7 @@ TOOLS = {"tools": [{"type": "function", "name": name} for name in ("get", "get_w
         ),
         pytest.param(
             [whole({"tool_calls": [{"id": "a", "name": "now", "arguments": {"x": 1}}]}, None)],
-            [("now", '{"x":1}')],
+            [("now", '{"x": 1}')],
             id="whole: name and arguments on the call itself",
         ),
         pytest.param(
@@ -167,6 +167,34 @@ TOOLS = {"tools": [{"type": "function", "name": name} for name in ("get", "get_w
             [whole({"tool_calls": [call(id="a", name="now"), call(id="a", name="now")]}, None)],
             [("now", "{}"), ("now", "{}")],
             id="whole: same id twice",
+        ),
+        pytest.param(
+            [
+                delta({"tool_calls": call(0, "", "now", '{"x"')}),
+                delta({"tool_calls": call(0, "", arguments=":1}")}),
+            ],
+            [("now", '{"x":1}')],
+            id="one call outside a list",
+        ),
+        pytest.param(
+            [
+                calls(call(0, "a", "now", "")),
+                calls(call(1, arguments='{"x":')),
+                calls(call(1, arguments="1}")),
+            ],
+            [("now", '{"x":1}')],
+            id="arguments at another index than the id",
+        ),
+        pytest.param(
+            [
+                calls(call(0, "a", "now", '{"x":')),
+                calls(call(0, arguments="1}")),
+                calls(call(0, "b", "get", "")),
+                calls(call(1, arguments='{"y":')),
+                calls(call(1, arguments="1}")),
+            ],
+            [("now", '{"x":1}'), ("get", '{"y":1}')],
+            id="second call at a used index, its arguments at the next",
         ),
         pytest.param(
             [whole({"function_call": {"name": "now", "arguments": "{}"}}, None)],
@@ -199,6 +227,18 @@ def test_a_declared_name_opens_its_item_at_once() -> None:
         "arguments": "",
         "status": "in_progress",
     }
+
+
+def test_a_call_waits_for_an_id_that_comes_after_the_name() -> None:
+    result = answer([calls(call(0, name="now")), calls(call(0, "a", arguments="{}")), STOP], TOOLS)
+    assert [item["call_id"] for item in result.items("function_call")] == ["a"]
+
+
+def test_whole_arguments_do_not_go_on_at_another_index() -> None:
+    """They are a call without a name, which cannot be shown."""
+    result = answer([calls(call(0, "a", "now", "{}")), calls(call(1, arguments='{"x":1}')), STOP], TOOLS)
+    assert result.response["status"] == "failed"
+    assert [item["arguments"] for item in result.items("function_call")] == ["{}"]
 
 
 def test_text_after_a_whole_call_closes_it() -> None:

@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeAlias
 from responses_asgi.exchange.options import Options
 from responses_asgi.translate.chat_to_chat import ChatToChat
 from responses_asgi.translate.chat_to_responses import ChatToResponses, Recall
+from responses_asgi.translate.response_endings import is_response
 from responses_asgi.translate.responses_to_chat import ResponsesToChat
 from responses_asgi.translate.responses_to_responses import ResponsesToResponses
 from responses_asgi.translate.translator import History, NewId, Translator
@@ -83,7 +84,7 @@ CLIENTS: dict[WireAPI, ClientSide] = {
 
 UPSTREAMS: dict[WireAPI, UpstreamSide] = {
     "chat": UpstreamSide(lambda document: bool(document.get("choices")), "chat completion", "choices"),
-    "responses": UpstreamSide(lambda document: document.get("object") == "response", "response", "output"),
+    "responses": UpstreamSide(is_response, "response", "output"),
 }
 
 

@@ -21,32 +21,19 @@ from responses_asgi.translate.answer_fields import chat_fields
 from responses_asgi.translate.chat_parts import choice_logprobs, flat_annotation, nested_annotation
 from responses_asgi.translate.chat_writer import ChatChoice, ChatWriter
 from responses_asgi.translate.finish_reasons import Ending, finish_reason_of
+from responses_asgi.translate.response_endings import is_response, not_answered, refuse_acts, told_response
 from responses_asgi.translate.said_items import Item, SaidItems
 from responses_asgi.translate.stop_cut import StopCut
 from responses_asgi.translate.untold import report_untold
 from responses_asgi.translate.usage import chat_usage
-from responses_asgi.types.json import JSON, dumps
+from responses_asgi.types.json import JSON, written
 
 __all__ = ["ChatStream"]
 
 # Items of calls of the client's tools -> kind of Chat call and the field with what it is called with.
 CALLS = {"function_call": ("function", "arguments"), "custom_tool_call": ("custom", "input")}
 
-# Items that wait for the client to act; Chat cannot say them, and without an answer the turn cannot go on.
-CLIENT_ACTS = frozenset(
-    {
-        "apply_patch_call",
-        "computer_call",
-        "local_shell_call",
-        "mcp_approval_request",
-        "shell_call",
-        "tool_search_call",
-    }
-)
-
 CUT_OFF = "The upstream's stream ended without a terminal event: it was cut off."
-
-_ENDINGS = frozenset({"completed", "incomplete", "failed", "cancelled"})
 
 # Event of a text -> (list of the item that holds the part, name of the part's index, field of `done`).
 _TEXTS = {
@@ -64,9 +51,7 @@ _SILENT = frozenset(
         "keepalive",
         "response.queued",
         "response.content_part.added",
-        "response.content_part.done",
         "response.reasoning_summary_part.added",
-        "response.reasoning_summary_part.done",
     }
 )
 
@@ -105,6 +90,8 @@ class ChatStream:
             "response.in_progress": self._created,
             "response.output_item.added": self._added,
             "response.output_item.done": self._item_done,
+            "response.content_part.done": self._part_done,
+            "response.reasoning_summary_part.done": self._part_done,
             "response.output_text.annotation.added": self._annotation,
             "error": self._error,
         }
@@ -119,13 +106,8 @@ class ChatStream:
         try:
             if handler:
                 handler(event)
-            elif event.get("object") == "response":
-                self._terminal(event)
-            elif isinstance(event.get("response"), dict) and kind.partition(".")[2] in (
-                *_ENDINGS,
-                "done",
-            ):
-                self._terminal(event["response"])
+            elif (response := event if is_response(event) else told_response(event)) is not None:
+                self._terminal(response)
             elif event.get("error"):
                 self._error(event)
             elif kind not in _SILENT and "output_index" not in event:
@@ -174,13 +156,17 @@ class ChatStream:
         status = response.get("status")
         self.usage = chat_usage(response.get("usage"))
         if status not in ("completed", "incomplete"):
-            raise _not_answered(response)
+            raise not_answered(response)
         self._open(response)
         listed = response.get("output")
         output = [found for found in listed if isinstance(found, dict)] if isinstance(listed, list) else []
         for item, found in zip(self._items.in_output(output), output, strict=True):
             self._settle(item, found)
-        _refuse_acts(self.items)
+        for item in () if output else self._items.only_announced:
+            self._settle(item, item.added or {})
+        if status == "completed":
+            # An answer that was cut does not go on, whatever the client does.
+            refuse_acts(self.items)
         details = response.get("incomplete_details") or {}
         self._ending = Ending(status, details.get("reason") if status == "incomplete" else None)
         self._extras = chat_fields(response, losses=self._losses)
@@ -196,7 +182,7 @@ class ChatStream:
     def _added(self, event: JSON) -> None:
         found = event.get("item")
         if isinstance(found, dict):
-            item = self._items.of(event, found)
+            item = self._items.announced(event, found)
             if item.kind in CALLS:
                 self._open_call(item, found)
 
@@ -223,18 +209,30 @@ class ChatStream:
             self._losses.report(f"output.{item.kind}", "dropped", "Chat Completions has no such item")
 
     def _settle_parts(self, item: Item, home: str, parts: object) -> None:
+        if isinstance(parts, str):
+            parts = [{"type": "output_text", "text": parts}]
         for index, part in enumerate(parts if isinstance(parts, list) else ()):
-            if not isinstance(part, dict):
-                continue
-            kind = part.get("type")
-            if kind == "refusal":
-                self._say_rest(item, ("refusal", index), part.get("refusal"))
-            else:
-                self._say_rest(item, (home, index), part.get("text"), part.get("logprobs"))
-            annotations = part.get("annotations")
-            known = item.annotations.get(index, 0)
-            for annotation in (annotations if isinstance(annotations, list) else [])[known:]:
-                self._annotate(item, index, annotation)
+            if isinstance(part, dict):
+                self._settle_part(item, home, index, part)
+
+    def _settle_part(self, item: Item, home: str, index: int, part: JSON) -> None:
+        if part.get("type") == "refusal":
+            self._say_rest(item, ("refusal", index), part.get("refusal"))
+        else:
+            self._say_rest(item, (home, index), part.get("text"), part.get("logprobs"))
+        annotations = part.get("annotations")
+        known = item.annotations.get(index, 0)
+        for annotation in (annotations if isinstance(annotations, list) else [])[known:]:
+            self._annotate(item, index, annotation)
+
+    def _part_done(self, event: JSON) -> None:
+        part = event.get("part")
+        if isinstance(part, dict):
+            home = "summary" if "summary" in event["type"] else "content"
+            thought = home == "summary" or part.get("type") == "reasoning_text"
+            index = event.get(f"{home}_index")
+            item = self._items.find(event, "reasoning" if thought else "message")
+            self._settle_part(item, home, index if isinstance(index, int) else 0, part)
 
     # Texts and calls
 
@@ -261,7 +259,7 @@ class ChatStream:
     def _say_rest(self, item: Item, key: tuple[str, int], full: object, logprobs: object = None) -> None:
         """Say what `full` holds beyond what was said of this text."""
         if isinstance(full, dict | list):
-            full = dumps(full).decode()
+            full = written(full)
         if not isinstance(full, str):
             return
         said = "".join(item.said.get(key, ()))
@@ -365,26 +363,3 @@ class ChatStream:
         held = self._cut.flush() if self._cut else ""
         if held:
             self._choice.text("content", held)
-
-
-def _refuse_acts(items: list[JSON]) -> None:
-    """Raise UpstreamError for an item that waits for the client, unless the upstream answered it itself."""
-    answered = {item["call_id"] for item in items if item.get("call_id") and _is_output(item)}
-    for item in items:
-        kind = item.get("type")
-        if kind in CLIENT_ACTS and item.get("execution") != "server" and item.get("call_id") not in answered:
-            message = f"The upstream asks the client for a {kind}, which Chat Completions cannot say."
-            raise UpstreamError(message, status=502, code="unsupported_output")
-
-
-def _is_output(item: JSON) -> bool:
-    return str(item.get("type")).endswith("_output")
-
-
-def _not_answered(response: JSON) -> APIError:
-    """The error of a response that is no answer."""
-    error, status = response.get("error"), response.get("status")
-    if error:
-        return error_from_payload({"error": error})
-    message = f"The upstream's response has the status {status!r}; expected completed or incomplete."
-    return UpstreamError(message, status=502, code="server_error")

@@ -80,7 +80,7 @@ class ResponsesStream:
             "content": (10, object, self._content),
             "refusal": (11, str, self._refusal),
             "annotations": (12, list, self._annotate),
-            "tool_calls": (13, list, self._tool_calls),
+            "tool_calls": (13, object, self._tool_calls),
             "function_call": (14, dict, self._function_call),
         }
 
@@ -207,10 +207,11 @@ class ResponsesStream:
         if chunk.get("error") or (silent and is_error(chunk)):
             self.failure = error_from_payload(chunk)
             return
-        vendor = chunk.get("x_groq")
-        if isinstance(vendor, dict) and not self._writer.response["usage"]:
-            self._usage(vendor.get("usage"))
-        writer = self._writer
+        writer, vendor = self._writer, chunk.get("x_groq")
+        if isinstance(vendor, dict):
+            self._cut = str(vendor.get("error") or self._cut)
+            if not writer.response["usage"]:
+                self._usage(vendor.get("usage"))
         carry_fields(chunk, response=writer.response, extras=writer.extras, losses=self._losses)
 
     def _usage(self, usage: object) -> None:
@@ -307,9 +308,10 @@ class ResponsesStream:
             thought = self._thought()
             (thought.summary if kind == "summary" else thought.text)(text)
 
-    def _tool_calls(self, fragments: list[object]) -> None:
+    def _tool_calls(self, fragments: object) -> None:
         self._close_item()
-        self._calls.feed(fragments, whole=self._whole)
+        # Older text-generation-inference streams its one call outside a list.
+        self._calls.feed(fragments if isinstance(fragments, list) else [fragments], whole=self._whole)
 
     def _function_call(self, call: JSON) -> None:
         self._close_item()

@@ -3,12 +3,15 @@
 1. A fragment belongs to the call at its index. Another id starts a new call there, and so does a name
    beside new arguments after whole ones; an id alone does not.
 2. Without an index it belongs to the call with its id; without an id to the last call, unless it has a name.
+   Arguments alone at an index that nobody has announced belong to the last call, too, while it is not whole.
 3. Repeated ids and names say nothing new; a different name while the call has no arguments is a fragment of
-   the name. So a call opens when its name is certain: it is a declared tool's and no longer declared name
-   begins with it, or its arguments begin, or something else follows.
+   the name, and the id may come after it. So a call opens when it has an id and its name is certain, being a
+   declared tool's with which no longer declared name begins; or its arguments begin; or something else
+   follows.
 4. Call ids are the client's join key: missing ones, and ones that this response or its history used already,
    are replaced.
-Source: the classes of behaviour in recorded traffic; OpenAI's own accumulators route by index alone.
+Source: the classes of behaviour in recorded traffic; OpenAI's own accumulators route by index alone. Indices
+that wander between id and arguments: danny-avila/LibreChat#13987, agno-agi/agno#8880.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from responses_asgi.translate.call_items import CallItem, open_call
 from responses_asgi.translate.response_writer import ResponseWriter
 from responses_asgi.translate.tool_kinds import CUSTOM, FUNCTION
 from responses_asgi.translate.tool_table import ToolRow
-from responses_asgi.types.json import JSON, dumps, loads
+from responses_asgi.types.json import JSON, loads, written
 
 __all__ = ["ToolCalls"]
 
@@ -158,6 +161,8 @@ class ToolCalls:
         )
         arguments = _as_text(said.get(WRITTEN[kind]))
         call = None if whole else self._find(index, call_id, name)
+        if call is None and not whole and arguments and not (call_id or name):
+            call = self._unfinished()
         if call and _is_another(call, call_id, name, arguments):
             call = None
         if call is None:
@@ -174,6 +179,11 @@ class ToolCalls:
         if call_id:
             return next((call for call in self._calls if call.upstream_id == call_id), None)
         return None if name or not self._calls else self._calls[-1]
+
+    def _unfinished(self) -> Call | None:
+        """The last call, if arguments of it are still to come."""
+        last = self._calls[-1] if self._calls else None
+        return last if last and not last.closed and not (last.begun and last.is_whole) else None
 
     def _extend(self, call: Call, name: str, arguments: str, extra: JSON) -> None:
         call.extra |= extra
@@ -192,7 +202,7 @@ class ToolCalls:
             return
         if arguments:
             call.held.append(arguments)
-        if call.name and (arguments or self._is_certain(call.name)):
+        if call.name and (arguments or (call.upstream_id and self._is_certain(call.name))):
             self._open(call)
 
     def _is_certain(self, name: str) -> bool:
@@ -263,7 +273,7 @@ def _as_text(arguments: object) -> str:
     """Arguments as the API has them: a string; some servers send the decoded object, or null."""
     if isinstance(arguments, str):
         return arguments
-    return "" if arguments is None else dumps(arguments).decode()
+    return "" if arguments is None else written(arguments)
 
 
 def _rest(fragment: JSON, said: JSON, field: str) -> JSON:

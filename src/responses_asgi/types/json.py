@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import pydantic_core
 
-__all__ = ["JSON", "dumps", "loads"]
+__all__ = ["JSON", "dumps", "loads", "written"]
 
 JSON: TypeAlias = dict[str, Any]
 
@@ -44,3 +44,12 @@ def dumps(value: Any) -> bytes:
         return _fast_dumps(value)
     except (TypeError, ValueError):
         return json.dumps(value, separators=(",", ":")).encode("ascii")
+
+
+def written(value: Any) -> str:
+    """A value as the JSON text that a model would have written, for servers that send it decoded.
+
+    >>> written({"a": [1, "b"]})
+    '{"a": [1, "b"]}'
+    """
+    return json.dumps(value, ensure_ascii=False)

@@ -137,7 +137,7 @@ _ARRIVAL_SHAPES = [
         turn=played(
             [{**_CALL[-1], "item": {**_CALL[-1]["item"], "arguments": {"port": "Brest"}}}],
         ),
-        answer=_answer(_TIDE),
+        answer=_answer(("tide", '{"port": "Brest"}')),
     ),
     ResponsesShape(
         name="no arguments",

@@ -120,7 +120,7 @@ _FRAGMENT_SHAPES = [
             _calls(call(0, {"city": "Oslo"}, id="call_a", name="tide")),
             whole=_whole(call(None, {"city": "Oslo"}, id="call_a", name="tide")),
         ),
-        answer=_ONE,
+        answer=Answer(calls=(("tide", '{"city": "Oslo"}'),), usage=FIGURES, items=("function_call",)),
     ),
 ]
 

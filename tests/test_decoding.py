@@ -153,6 +153,17 @@ def test_lines_of_one_event(lines: bytes, expected: object) -> None:
     assert chunks_of(lines + b"\n\n") == expected
 
 
+def test_a_list_stands_for_the_chunks_in_it() -> None:
+    assert chunks_of(b'data: [{"a":1},{"b":2}]\n\n') == ([{"a": 1}, {"b": 2}], False)
+    assert chunks_of(b'event: error\ndata: [{"m":1}]\n\n') == ([{"error": [{"m": 1}]}], False)
+
+
+def test_a_type_that_only_the_event_line_tells() -> None:
+    events = b'event: response.completed\ndata: {}\n\nevent: message\ndata: {"a":1}\n\n'
+    assert chunks_of(events) == ([{"type": "response.completed"}, {"a": 1}], False)
+    assert chunks_of(b'event: response.done\ndata: {"type":"x"}\n\n') == ([{"type": "x"}], False)
+
+
 def test_named_event_whose_object_is_broken_is_not_read_over() -> None:
     reader = ChunkReader(max_event_bytes=1000)
     assert reader.read(b'event: response.output_text.delta\ndata: {"delta":\n\n') == []

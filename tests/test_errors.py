@@ -57,6 +57,24 @@ from responses_asgi.errors import APIError, InvalidRequestError, error_from_payl
             ("The upstream failed without a message (HTTP 599).", 599, "server_error", None, "server_error"),
         ),
         (
+            {"exception": "é", "code": 7},
+            418,
+            (
+                'The upstream failed without a message (HTTP 418): {"exception": "é", "code": 7}',
+                418,
+                "invalid_request_error",
+                None,
+                "7",
+            ),
+        ),
+        ({"error_message": "m"}, 400, ("m", 400, "invalid_request_error", None, None)),
+        ({"Message": "m"}, 400, ("m", 400, "invalid_request_error", None, None)),
+        (
+            {"Response": {"Error": {"Code": "c", "Message": "m"}, "RequestId": "r"}},
+            400,
+            ("m", 400, "invalid_request_error", None, None),
+        ),
+        (
             {"error": {"message": "m", "code": 503}},
             None,
             ("m", 503, "server_error", None, "server_is_overloaded"),

@@ -238,6 +238,18 @@ def test_every_known_finish_reason(reason: str) -> None:
     assert not result.losses
 
 
+@pytest.mark.parametrize(
+    ("reason", "status"),
+    [
+        ("function_call_filter: MALFORMED_FUNCTION_CALL", "failed"),
+        ("content_filter: RECITATION", "incomplete"),
+        ("content_filter: NOBODY_KNOWS", "incomplete"),
+    ],
+)
+def test_a_reason_after_a_general_one(reason: str, status: str) -> None:
+    assert answer([delta({"content": "a"}), delta(finish=reason)]).response["status"] == status
+
+
 def test_an_unknown_finish_reason_completes_and_is_reported() -> None:
     result = answer([delta({"content": "a"}), delta(finish="because")])
     assert result.response["status"] == "completed"
@@ -294,6 +306,25 @@ def test_an_error_chunk_fails_what_was_said(chunk: Any) -> None:
     assert error["message"] == error["error"]["message"] == "overloaded"
 
 
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        {"code": 0, "message": "Success", "sid": "s", "choices": []},
+        {"choices": None, "base_resp": {"status_code": 0, "status_msg": "success"}},
+        {"success": True, "message": "ok"},
+    ],
+)
+def test_a_chunk_that_says_that_all_is_well_is_no_error(chunk: Any) -> None:
+    result = answer([chunk, delta({"content": "a"}), STOP, chunk])
+    assert (result.response["status"], result.text) == ("completed", "a")
+
+
+def test_why_groq_stopped_early_is_told() -> None:
+    result = answer([delta({"content": "a"}), {"choices": [], "x_groq": {"id": "r", "error": "over it"}}])
+    assert result.response["error"]["message"] == "over it"
+    assert result.text == "a"
+
+
 def test_failing_from_outside_closes_what_is_open() -> None:
     machine = translator()
     events = machine.start() + machine.feed(delta({"content": "a"}))
@@ -340,6 +371,12 @@ def test_vendor_fields_of_the_answer_are_carried() -> None:
     assert "provider" not in result.response
     assert result.response["metadata"] == {}
     assert [loss.path for loss in result.losses] == ["metadata"]
+
+
+def test_the_type_of_a_keep_alive_is_no_field_of_the_answer() -> None:
+    result = answer([{"type": "ping"}, delta({"content": "a"}), STOP])
+    assert "type" not in result.response
+    assert not result.losses
 
 
 def test_unknown_fields_of_choice_and_delta_are_reported() -> None:

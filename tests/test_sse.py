@@ -94,6 +94,10 @@ def test_unknown_fields_are_read_over() -> None:
     assert data_of(b"datum: 1\nDATA: 2\n data: 3\ndata: 4\nerror: 5\n\n") == [b"4"]
 
 
+def test_an_error_field_without_data_is_an_error_event() -> None:
+    assert decode([b'error: {"code":500}\n\ndata: 1\n\n']) == [("error", b'{"code":500}'), (None, b"1")]
+
+
 def test_byte_order_mark_at_the_start_only() -> None:
     assert data_of(b"\xef\xbb\xbfdata: 1\n\n\xef\xbb\xbfdata: 2\n\ndata: 3\n\n") == [b"1", b"3"]
 

@@ -44,6 +44,15 @@ def figures(usage: Any) -> tuple[int, int, int, int, int, int] | None:
             },
             (5, 2, 7, 0, 0, 2),
         ),
+        (
+            {
+                "prompt_tokens": 5,
+                "completion_tokens": 2,
+                "prompt_tokens_details": {},
+                "input_tokens_details": {"cached_tokens": 3},
+            },
+            (5, 2, 7, 3, 0, 0),
+        ),
         ({"prompt_tokens": None, "completion_tokens": None}, None),
         ({"prompt_tokens": True, "completion_tokens": float("nan")}, None),
         ({"prompt_tokens": float("inf"), "completion_tokens": "seven"}, None),

@@ -12,6 +12,7 @@ ResponsesASGIError
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -74,12 +75,13 @@ ERROR_STATUSES: dict[str, int] = {
 MAX_MESSAGE_CHARS = 4_000
 
 # Where servers put the sentence of an error, by preference: OpenAI, FastAPI, Cloudflare and watsonx, Baidu,
-# MiniMax, and API gateways.
+# MiniMax, API gateways, AWS, and Tencent Cloud.
 _MESSAGE_KEYS = (
     "message",
     "error",
     "detail",
     "msg",
+    "error_message",
     "errors",
     "error_msg",
     "errorMessage",
@@ -87,8 +89,22 @@ _MESSAGE_KEYS = (
     "status_msg",
     "fault",
     "faultstring",
+    "Message",
+    "Response",
+    "Error",
 )
 _KNOWN_KEYS = frozenset({"type", "param", "code", *_MESSAGE_KEYS})
+
+# Fields by which servers say that all went well, whatever sentence they add -> their values then: Spark,
+# Baidu, MiniMax, Cloudflare.
+_NO_ERROR: dict[str, tuple[object, ...]] = {
+    "code": (0, 200, "0", "200"),
+    "error_code": (0, "0"),
+    "status_code": (0, 200),
+    "success": (True,),
+}
+# How much is shown of an error that has no sentence in it.
+_EXCERPT_CHARS = 500
 
 
 class ResponsesASGIError(Exception):
@@ -220,7 +236,7 @@ def error_from_payload(
     outer = payload if isinstance(payload, dict) else {}
     inner = outer.get("error")
     error: dict[str, Any] = inner if isinstance(inner, dict) else outer
-    message = _message(payload) or f"The upstream failed without a message (HTTP {status or 200})."
+    message = _message(payload) or _no_message(error, status)
     kind, code, param = error.get("type"), error.get("code"), error.get("param")
     extra = {k: v for k, v in error.items() if k not in _KNOWN_KEYS} if error is inner else {}
     meaning = _meaning(error, message) if says_nothing(code) else None
@@ -258,8 +274,21 @@ def is_error(payload: Mapping[str, Any]) -> bool:
 
     >>> is_error({"base_resp": {"status_code": 1002, "status_msg": "rate limit"}}), is_error({"type": "ping"})
     (True, False)
+    >>> is_error({"code": 0, "message": "Success", "choices": []})
+    False
     """
-    return "error" in (payload.get("object"), payload.get("type")) or bool(_message(payload))
+    if "error" in (payload.get("object"), payload.get("type")):
+        return True
+    inner = payload.get("base_resp")
+    verdicts = (payload, inner if isinstance(inner, dict) else {})
+    went_well = any(said.get(name) in values for said in verdicts for name, values in _NO_ERROR.items())
+    return bool(_message(payload)) and (bool(payload.get("error")) or not went_well)
+
+
+def _no_message(error: Mapping[str, Any], status: int | None) -> str:
+    """What is said of an error without a sentence: what the upstream sent, as far as it is short."""
+    sentence = f"The upstream failed without a message (HTTP {status or 200})."
+    return f"{sentence[:-1]}: {json.dumps(error, ensure_ascii=False)[:_EXCERPT_CHARS]}" if error else sentence
 
 
 def _status_of(*hints: object) -> int:

@@ -4,8 +4,9 @@
 2. Bytes are kept until their event is complete, and no byte is searched or copied more than a few times, so
    that an event of megabytes in small pieces costs no more than its length.
 3. The block nearly every server sends, `data: {...}` and an empty line, never sees the line parser.
-Source: https://html.spec.whatwg.org/multipage/server-sent-events.html; one departure: an event that the end
-of the stream left without its empty line is delivered by `flush`, because servers forget it.
+Source: https://html.spec.whatwg.org/multipage/server-sent-events.html; two departures: an event that the end
+of the stream left without its empty line is delivered by `flush`, because servers forget it; and an `error`
+field without data is the data of an event of this name, because llama.cpp has written its errors so.
 """
 
 from __future__ import annotations
@@ -140,6 +141,7 @@ def _parse(block: bytes) -> ServerSentEvent | None:
     """The event in the lines of one block; None where there is no data line, as in a comment."""
     name: str | None = None
     data: list[bytes] = []
+    error: bytes | None = None
     for line in _LINE_END.split(block):
         field, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
@@ -147,6 +149,10 @@ def _parse(block: bytes) -> ServerSentEvent | None:
             data.append(value)
         elif field == b"event":
             name = value.decode("utf-8", "replace") or None
+        elif field == b"error":
+            error = value
+    if error is not None and not data:
+        name, data = "error", [error]
     return ServerSentEvent(name, b"\n".join(data)) if data else None
 
 

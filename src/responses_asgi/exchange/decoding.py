@@ -21,7 +21,7 @@ _SLICE = 16 * 1024
 _SSE_STARTS = (b"data:", b"event:", b":")
 _SSE_START_BYTES = max(map(len, _SSE_STARTS))
 
-_FIELD = re.compile(rb"\s*(?::|(?:data|event|id|retry)\b|[a-z]{0,5}\Z)")
+_FIELD = re.compile(rb"\s*(?::|(?:data|event|id|retry|error)\b|[a-z]{0,5}\Z)")
 
 
 class TooMuch(ValueError):

@@ -24,8 +24,10 @@ RESERVED = frozenset(
     {"conversation", "output_text", "prompt", "prompt_cache_options", "prompt_cache_retention", "user"}
 )
 
-# Fields that were read elsewhere, and padding against traffic analysis, which means nothing.
-_READ = frozenset({"id", "object", "created", "model", "choices", "usage", "obfuscation", "nonce", "p"})
+# Fields that were read elsewhere, names of frames and keep-alives, and padding against traffic analysis.
+_READ = frozenset(
+    {"id", "object", "created", "model", "choices", "usage", "obfuscation", "nonce", "p", "type"}
+)
 
 
 # What a Chat answer says by these names is its own.

@@ -20,7 +20,8 @@ class ChunkReader:
     `begun` tells that there was an event at all. `failure` is set by an event that should be a chunk and is
     not a JSON object, or is larger than `max_event_bytes`; the chunks before it are still returned, and none
     after it. What says nothing is read over: null, empty lists, and events of a name of their own that hold
-    no object, by which servers keep connections alive.
+    no object, by which servers keep connections alive. A list stands for the chunks in it. An event of the
+    Responses API that has its type only in the event line is given it.
     """
 
     def __init__(self, *, max_event_bytes: int) -> None:
@@ -66,12 +67,17 @@ class ChunkReader:
                         break
                     continue
                 chunk = data.decode("utf-8", "replace")
+            if isinstance(chunk, list) and name != "error" and all(isinstance(one, dict) for one in chunk):
+                chunks += chunk
+                continue
             if name == "error" and not (isinstance(chunk, dict) and chunk.get("error")):
                 chunk = {"error": chunk}
             if not isinstance(chunk, dict):
                 message = f"The upstream sent an event that is not a JSON object: {_excerpt(data)}"
                 self.failure = UpstreamError(message, status=502)
                 break
+            if name is not None and name.startswith("response.") and "type" not in chunk:
+                chunk["type"] = name
             chunks.append(chunk)
         return chunks
 

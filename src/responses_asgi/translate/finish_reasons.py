@@ -31,6 +31,8 @@ FINISH_REASONS: dict[str, Ending] = {
     "eos": COMPLETED,  # Together
     "eos_token": COMPLETED,  # text-generation-inference
     "end_turn": COMPLETED,
+    "end": COMPLETED,
+    "complete": COMPLETED,  # Cohere
     "stop_sequence": COMPLETED,
     "max_tokens": LENGTH,
     "model_length": LENGTH,  # Mistral
@@ -40,7 +42,13 @@ FINISH_REASONS: dict[str, Ending] = {
     "safety": FILTERED,  # Gemini
     "recitation": FILTERED,  # Gemini
     "prohibited_content": FILTERED,  # Gemini
+    "blocklist": FILTERED,  # Gemini
+    "spii": FILTERED,  # Gemini
+    "model_armor": FILTERED,  # Gemini
+    "image_safety": FILTERED,  # Gemini
     "guardrail_intervened": FILTERED,  # Bedrock
+    "content_filtered": FILTERED,  # Bedrock
+    "refusal": FILTERED,  # Anthropic
     "error_toxic": FILTERED,  # Cohere
     "sensitive": FILTERED,  # Z.ai
     "error": FAILED,
@@ -48,6 +56,8 @@ FINISH_REASONS: dict[str, Ending] = {
     "network_error": FAILED,  # Z.ai
     "insufficient_system_resource": FAILED,  # DeepSeek
     "malformed_function_call": FAILED,  # Gemini
+    "unexpected_tool_call": FAILED,  # Gemini
+    "malformed_tool_use": FAILED,  # Bedrock
     "abort": FAILED,  # vLLM, SGLang
     "cancelled": FAILED,
     "timeout": FAILED,
@@ -61,10 +71,18 @@ NO_REASON = frozenset({"", "null", "none", "not_finished"})
 def ending_of(finish_reason: str) -> Ending | None:
     """The ending that a finish_reason stands for, in any letter case; None when nobody knows it.
 
+    Gemini's compatible endpoint puts a general reason before its own one, which says more.
+
     >>> ending_of("MAX_TOKENS")
     Ending(status='incomplete', reason='max_output_tokens')
+    >>> ending_of("function_call_filter: MALFORMED_FUNCTION_CALL")
+    Ending(status='failed', reason=None)
     """
-    return FINISH_REASONS.get(finish_reason) or FINISH_REASONS.get(finish_reason.lower())
+    known = FINISH_REASONS.get(finish_reason)
+    if known is None:
+        general, _, own = finish_reason.lower().partition(":")
+        known = FINISH_REASONS.get(own.strip()) or FINISH_REASONS.get(general.strip())
+    return known
 
 
 # Why a response is incomplete -> Chat's finish_reason; the last two are WebSocket and agent endings.

@@ -118,7 +118,9 @@ def _figure(usage: JSON, *names: str) -> int | None:
 
 
 def _details(usage: JSON, *names: str) -> JSON:
-    found: JSON = next((usage[name] for name in names if isinstance(usage.get(name), dict)), {})
+    # Gateways fill in the object of the other API, too, and leave one of the two empty.
+    given = [usage[name] for name in names if isinstance(usage.get(name), dict)]
+    found: JSON = next(filter(None, given), {})
     return {name: value for name, value in found.items() if value is not None}
 
 

@@ -49,10 +49,10 @@ if TYPE_CHECKING:
     from responses_asgi.stores.redis import RedisStore
     from responses_asgi.stores.sqlite import SQLiteStore
     from responses_asgi.stores.url import store_from_url
+    from responses_asgi.telemetry import AuditLog, OpenTelemetry, Prometheus, RequestLog
     from responses_asgi.translate.chat_to_responses import ChatToResponses
     from responses_asgi.translate.responses_to_chat import ResponsesToChat
     from responses_asgi.translate.snapshot import fold
-    from responses_asgi.telemetry import AuditLog, OpenTelemetry, Prometheus, RequestLog
     from responses_asgi.transport import ASGITransport
     from responses_asgi.upstreams.answers import (
         ChatRequest,

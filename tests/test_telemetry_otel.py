@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,13 +18,18 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from responses_asgi import Gateway, Limit, MissingExtraError, OpenTelemetry, RateLimits, Upstream
-from responses_asgi.exchange import ToolRun
+from responses_asgi.exchange import Options, Route, Service, ToolRun, run_exchange
+from responses_asgi.exchange.attempt import Asked
+from responses_asgi.history import State
+from responses_asgi.owners import Owners
 from responses_asgi.telemetry.content import MAX_BYTES, input_content, output_content
 from responses_asgi.telemetry.labels import Labels
 from responses_asgi.translate.rounds import HostedResult
 from responses_asgi.types.asgi import Receive, Scope, Send
-from tests.loopback import served
+from tests.asgi_driver import post
+from tests.loopback import served, until
 from tests.telemetry_scenes import SECRET, WORDS, ask, ask_chat, gateway, house, leave
+from tests.test_tool_rounds import CALLED, PATHS, Model, Sums, body_of
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = f"00-{TRACE}-b7ad6b7169203331-01"
@@ -238,8 +244,7 @@ async def test_in_the_background(seen: Seen) -> None:
     async with app.lifespan():
         answer = await ask(app, background=True)
         assert answer.json()["status"] == "queued"
-        while not seen.spans:
-            await __import__("asyncio").sleep(0.01)
+        await until(lambda: seen.spans)
     assert (seen.span.attributes or {})["gen_ai.response.finish_reasons"] == ("completed",)
 
 
@@ -295,11 +300,28 @@ def trace_of(told: Any) -> int:
 
 
 def _asked() -> Any:
-    from responses_asgi.exchange.attempt import Asked
-
     return Asked("responses", {"model": "m", "conversation": {"id": "conv_1"}}, "", {}), Upstream.handler(
         house
     )
+
+
+@pytest.mark.parametrize("client", ["responses", "chat"])
+async def test_tools_in_an_exchange(seen: Seen, client: str) -> None:
+    model, hosted = Model(CALLED, ["It is ", "5."]), Sums(always=True)
+    route = Route(Upstream.handler(model), PATHS["chat"])
+    state = State(None, owners=Owners())
+    service = Service(options=Options(), state=state, hosted=hosted, interceptors=[seen.telemetry])
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        api: Any = client
+        await run_exchange(scope, receive, send, client=api, choose=lambda body: (route,), service=service)
+
+    answer = await post(app, body_of(client, stream=True), path=PATHS[client]).run()
+    assert answer.status == 200
+    tool, whole = seen.spans
+    assert (tool.name, whole.name) == ("execute_tool add", "chat m")
+    assert tool.parent == whole.get_span_context()
+    assert "error.type" not in (tool.attributes or {})
 
 
 async def test_the_conversation_is_named(seen: Seen) -> None:
@@ -366,6 +388,7 @@ def test_labels_are_bounded() -> None:
 
 
 def test_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "opentelemetry", None)
+    monkeypatch.delitem(sys.modules, "responses_asgi.telemetry.spans", raising=False)
+    monkeypatch.setitem(sys.modules, "opentelemetry", None)
     with pytest.raises(MissingExtraError, match="otel"):
         OpenTelemetry()

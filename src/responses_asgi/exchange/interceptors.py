@@ -12,8 +12,8 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 from responses_asgi.errors import APIError
 from responses_asgi.exchange.inner_response import internal_error
@@ -42,20 +42,23 @@ logger = logging.getLogger("responses_asgi")
 _current: ContextVar[Sequence[Interception]] = ContextVar("responses_asgi.interceptions", default=())
 
 
-class Ended(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Ended:
     """What became of an exchange.
 
     `upstream` is the one that was asked last; None: none was. `answer` is the whole answer in the client's
     API, as far as it came, `timings` are those of `AfterExchange`. `error` is the failure that the client was
     told, or 499 when it left or the request was cancelled; `begun`: whether an answer was told before it.
+    `state` is free for interceptors to hand things to each other.
     """
 
     upstream: Upstream | None = None
-    answer: Mapping[str, Any] = {}
+    answer: Mapping[str, Any] = field(default_factory=dict)
     losses: Sequence[Loss] = ()
-    timings: Mapping[str, float] = {}
+    timings: Mapping[str, float] = field(default_factory=dict)
     error: APIError | None = None
     begun: bool = False
+    state: dict[str, Any] = field(default_factory=dict)
 
     @property
     def status(self) -> int:
@@ -162,7 +165,7 @@ class Intercepted:
         """
         ended = self.ended
         if error is not None and ended.error is None:
-            ended = ended._replace(error=error if isinstance(error, APIError) else internal_error())
+            ended = replace(ended, error=error if isinstance(error, APIError) else internal_error())
         for each in reversed(self._all):
             try:
                 await each.end(ended)

@@ -1,6 +1,6 @@
 """What an operator sees of the exchanges of a component: `telemetry=[...]`.
 
-- `otel` tells OpenTelemetry, `prometheus` counts, `logs` writes.
+- `otel` tells OpenTelemetry, by `spans`; `prometheus` counts, `logs` writes.
 - `facts` is what they tell of an exchange, read once; `labels` bounds what may stand in metrics.
 - `names` are the names of OpenTelemetry's conventions; `content` what is told only where it is asked for.
 """

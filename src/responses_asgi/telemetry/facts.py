@@ -17,6 +17,8 @@ from responses_asgi.upstreams.upstream import Upstream
 
 __all__ = ["Facts", "Tokens", "address_of", "facts_of", "model_of", "site_of"]
 
+_FACTS = "facts"
+
 MAX_NAME_CHARS = 128
 """So much is told of a name that a client has made up."""
 
@@ -54,7 +56,14 @@ class Facts(NamedTuple):
 
 
 def facts_of(asked: Asked, ended: Ended) -> Facts:
-    """The facts of an exchange."""
+    """The facts of an exchange, found once for all that ask."""
+    known: Facts | None = ended.state.get(_FACTS)
+    if known is None:
+        known = ended.state[_FACTS] = _facts(asked, ended)
+    return known
+
+
+def _facts(asked: Asked, ended: Ended) -> Facts:
     answer = ended.answer
     named, id = answer.get("model"), answer.get("id")
     return Facts(
@@ -107,12 +116,19 @@ def _finish_reasons(answer: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _tokens(usage: object) -> Tokens | None:
-    figures = responses_usage(usage)
-    if figures is None:
-        return None
+    figures: Any = usage
+    try:
+        return _figures(figures)
+    except (KeyError, TypeError):
+        figures = responses_usage(usage)
+        return None if figures is None else _figures(figures)
+
+
+def _figures(usage: Mapping[str, Any]) -> Tokens:
+    """Those of Responses usage. Raises KeyError or TypeError for any other."""
     return Tokens(
-        figures["input_tokens"],
-        figures["output_tokens"],
-        figures["input_tokens_details"]["cached_tokens"],
-        figures["output_tokens_details"]["reasoning_tokens"],
+        usage["input_tokens"],
+        usage["output_tokens"],
+        usage["input_tokens_details"]["cached_tokens"],
+        usage["output_tokens_details"]["reasoning_tokens"],
     )

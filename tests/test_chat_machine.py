@@ -280,6 +280,59 @@ def test_neither_index_nor_id_on_the_deltas(named: bool) -> None:
     assert (got.facts.text, got.facts.calls) == ("ab", (("tide", "{}"),))
 
 
+def test_calls_without_index_whose_id_is_the_call_id() -> None:
+    """As llama.cpp streams them: all items are done at the end."""
+    begun = [{"type": "function_call", "call_id": name, "name": "tide", "arguments": ""} for name in "ab"]
+    done = [{**begun[0], "arguments": "[1]"}, {**begun[1], "arguments": "[2]"}]
+    got = answer(
+        [
+            {"type": "response.output_item.added", "item": begun[0]},
+            {"type": "response.function_call_arguments.delta", "item_id": "a", "delta": "[1"},
+            {"type": "response.function_call_arguments.delta", "item_id": "a", "delta": "]"},
+            {"type": "response.output_item.added", "item": begun[1]},
+            {"type": "response.function_call_arguments.delta", "item_id": "b", "delta": "[2]"},
+            *({"type": "response.output_item.done", "item": item} for item in done),
+            {"type": "response.completed", "response": response(output=done)},
+        ]
+    )
+    assert got.facts.calls == (("tide", "[1]"), ("tide", "[2]"))
+    assert [call["id"] for call in got.message["tool_calls"]] == ["a", "b"]
+
+
+def test_reasoning_with_an_id_per_delta_before_a_message_at_the_same_index() -> None:
+    """As LiteLLM has streamed them: the reasoning is not announced, and the id of the message is new."""
+    deltas = [
+        {"type": "response.reasoning_summary_text.delta", "output_index": 0, "item_id": name, "delta": name}
+        for name in ("h", "m")
+    ]
+    final = [
+        {"type": "reasoning", "id": "rs", "summary": [{"type": "summary_text", "text": "hm"}]},
+        {"type": "message", "id": "msg", "content": [{"type": "output_text", "text": "a"}]},
+    ]
+    for announced in (True, False):
+        added = {"type": "response.output_item.added", "output_index": 0, "item": {**final[1], "content": []}}
+        text = {"type": "response.output_text.delta", "output_index": 0, "item_id": "msg", "delta": "a"}
+        end = {"type": "response.completed", "response": response(output=final)}
+        got = answer([*deltas, *([added] if announced else []), text, end])
+        assert (got.facts.reasoning, got.facts.text) == ("hm", "a")
+
+
+def test_parts_that_are_numbered_otherwise_in_the_deltas() -> None:
+    stream = events(said(0, "a", "b"))
+    for event in stream:
+        if "content_index" in event:
+            event["content_index"] = 1
+    assert answer(stream).facts.text == "ab"
+
+
+def test_a_message_of_the_user_is_no_answer() -> None:
+    question = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "q"}]}
+    reply = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "a"}]}
+    got = answer([response(output=[question, reply])])
+    assert got.facts.text == "a"
+    assert got.reported == {"output.message"}
+
+
 def test_an_item_that_is_announced_twice_is_one() -> None:
     stream = events(said(0, "a"))
     got = answer([*stream[:3], stream[2], *stream[3:]])

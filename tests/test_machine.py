@@ -52,6 +52,7 @@ def test_nothing_said_is_an_empty_output() -> None:
     [
         {"reasoning_content": "hmm"},
         {"reasoning": "hmm"},
+        {"reasoning": {"thinking": "hmm", "signature": "s"}},
         {"reasoning_content": "hmm", "reasoning": "hmm"},
         {"reasoning": "hmm", "reasoning_details": [{"type": "reasoning.text", "text": "hmm"}]},
         {"content": [{"type": "thinking", "thinking": "hmm"}]},

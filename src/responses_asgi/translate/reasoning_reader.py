@@ -123,5 +123,8 @@ def _plain(value: object) -> str:
     if isinstance(value, list):
         return "".join(map(_plain, value))
     if isinstance(value, dict):
-        return next((text for key in ("text", "content", "summary") if (text := _plain(value.get(key)))), "")
+        return next(
+            (text for key in ("text", "content", "summary", "thinking") if (text := _plain(value.get(key)))),
+            "",
+        )
     return ""

@@ -25,14 +25,27 @@ class Item:
         """The item as it was announced."""
         self.done: JSON | None = None
 
+    def indices(self, home: str, count: int) -> list[int]:
+        """The indices under which the parts of a finished list were said: some servers number them otherwise.
+
+        >>> item = Item("message")
+        >>> item.said[("content", 3)] = ["Hi"]
+        >>> item.indices("content", 1)
+        [3]
+        """
+        said = sorted(index for kind, index in self.said if kind in (home, "refusal"))
+        return said if len(said) == count else list(range(count))
+
 
 class SaidItems:
     """The items of one response, by what their events say of them.
 
     1. An event finds its item by output_index, since some servers change the id between the events of one
-       item; but the id decides when it is another item's, since others give every item the same index.
-    2. Without index and id it is the last item of its kind that is not done.
-    3. An item announced at the index of an announced one is a new one, unless it is the same.
+       item; but the id decides when it is another item's, since others give every item the same index. The id
+       of a call may be its call_id.
+    2. An event without an index and with an id that nobody knows is of the last item of its kind that is not
+       done.
+    3. An item announced at the index of an announced one, or of one of another kind, is a new one.
     """
 
     def __init__(self) -> None:
@@ -51,37 +64,47 @@ class SaidItems:
 
     def find(self, event: JSON, kind: str) -> Item:
         """The item an event belongs to; one that was never announced begins here, as of this kind."""
-        index, item_id = event.get("output_index"), event.get("item_id")
+        index = event.get("output_index")
         item = self._at.get(index) if isinstance(index, int) else None
-        if item_id and (item is None or item_id not in item.ids):
-            item = next((known for known in self._items if item_id in known.ids), item)
-        if item is None and index is None and not item_id:
+        if item and event.get("item_id") in item.ids:
+            return item
+        return self._named(event, _names(event), kind)
+
+    def announced(self, event: JSON, found: JSON) -> Item:
+        """The item that `output_item.added` begins; `found` is the event's `item`."""
+        kind, names, index = str(found.get("type")), _names(event, found), event.get("output_index")
+        before = self._at.get(index) if isinstance(index, int) else self._known_as(names)
+        if before and before.added:
+            before = before if (names & before.ids if names else not before.done) else None
+        if before is None or before.kind != kind:
+            before = self._new(kind, index)
+        before.ids |= names
+        before.added = found
+        return before
+
+    def of(self, event: JSON, found: JSON) -> Item:
+        """The item that `output_item.done` speaks of; `found` is the event's `item`."""
+        item = self._named(event, _names(event, found), str(found.get("type")))
+        item.kind = str(found.get("type"))
+        return item
+
+    def _named(self, event: JSON, names: set[str], kind: str) -> Item:
+        index = event.get("output_index")
+        item = self._at.get(index) if isinstance(index, int) else None
+        if item is None or not names & item.ids:
+            item = self._known_as(names) or item
+        if item and names and not names & item.ids and item.kind != kind:
+            item = None
+        if item is None and index is None:
             alike = (known for known in reversed(self._items) if known.kind == kind)
             item = next((known for known in alike if not known.done), None)
         if item is None:
             item = self._new(kind, index)
-        if isinstance(item_id, str):
-            item.ids.add(item_id)
+        item.ids |= names
         return item
 
-    def announced(self, event: JSON, found: JSON) -> Item:
-        """The item that `output_item.added` begins; `found` is the event's `item`."""
-        index = event.get("output_index")
-        item_id = found.get("id")
-        if isinstance(index, int) and (before := self._at.get(index)) and before.added:
-            same = item_id in before.ids if item_id else not before.done
-            if not same:
-                del self._at[index]
-        item = self.of(event, found)
-        item.added = found
-        return item
-
-    def of(self, event: JSON, found: JSON) -> Item:
-        """The item that `output_item.done` speaks of; `found` is the event's `item`."""
-        kind = str(found.get("type"))
-        item = self.find({**event, "item_id": found.get("id") or event.get("item_id")}, kind)
-        item.kind = kind
-        return item
+    def _known_as(self, names: set[str]) -> Item | None:
+        return next((known for known in self._items if names & known.ids), None)
 
     def in_output(self, output: list[JSON]) -> list[Item]:
         """The item for each entry of the terminal output, which may name, order or count them otherwise.
@@ -91,9 +114,8 @@ class SaidItems:
         """
         matched: dict[int, Item] = {}
         for index, found in enumerate(output):
-            item_id = found.get("id")
             alike = self._left(str(found.get("type")), matched)
-            same = next((item for item in alike if item_id and item_id in item.ids), None)
+            same = next((item for item in alike if _names(found) & item.ids), None)
             if same is not None:
                 matched[index] = same
         for kind in dict.fromkeys(str(found.get("type")) for found in output):
@@ -118,3 +140,9 @@ class SaidItems:
         if isinstance(index, int):
             self._at[index] = item
         return item
+
+
+def _names(*told: JSON) -> set[str]:
+    """The ids by which an event, or an item, speaks of an item."""
+    given = (values.get(name) for values in told for name in ("item_id", "id", "call_id"))
+    return {name for name in given if isinstance(name, str) and name}

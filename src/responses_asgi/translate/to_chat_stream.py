@@ -45,6 +45,8 @@ _TEXTS = {
     "response.function_call_arguments": ("call", "", "arguments"),
     "response.custom_tool_call_input": ("call", "", "input"),
 }
+# Whose messages are the answer; Fireworks repeats the user's in the output.
+_SPEAKERS = (None, "assistant")
 # Events that say nothing which the events above do not say too.
 _SILENT = frozenset(
     {
@@ -195,7 +197,9 @@ class ChatStream:
         """Say what a finished item holds beyond what was said of it."""
         first, item.done = item.done is None, found
         report_untold(found, self._losses)
-        if item.kind == "message":
+        if item.kind == "message" and found.get("role") not in _SPEAKERS:
+            self._losses.report("output.message", "dropped", f"it is of the {found['role']}")
+        elif item.kind == "message":
             self._settle_parts(item, "content", found.get("content"))
         elif item.kind == "reasoning":
             self._settle_parts(item, "content", found.get("content"))
@@ -211,7 +215,8 @@ class ChatStream:
     def _settle_parts(self, item: Item, home: str, parts: object) -> None:
         if isinstance(parts, str):
             parts = [{"type": "output_text", "text": parts}]
-        for index, part in enumerate(parts if isinstance(parts, list) else ()):
+        told = parts if isinstance(parts, list) else []
+        for index, part in zip(item.indices(home, len(told)), told, strict=True):
             if isinstance(part, dict):
                 self._settle_part(item, home, index, part)
 

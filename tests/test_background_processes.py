@@ -257,7 +257,7 @@ async def test_a_later_run_ends_what_an_earlier_one_left(url: str, tmp_path: Pat
             response = await ended(client, created.id, SLACK)
             assert (response.status, response.error.message) == (
                 "failed",
-                "The worker that made this response is gone.",
+                "The worker that made this response is gone, or could not keep it.",
             )
             assert_whole(await rest(client, created.id, -1))
 

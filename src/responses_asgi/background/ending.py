@@ -29,7 +29,9 @@ __all__ = ["CANCELLED", "ENDED", "LOST", "STOPPED", "Ending", "end_response", "e
 logger = logging.getLogger("responses_asgi")
 
 CANCELLED = APIError("The response was cancelled.", status=499, type="client_error", code="cancelled")
-LOST = APIError("The worker that made this response is gone.", status=500, code="server_error")
+LOST = APIError(
+    "The worker that made this response is gone, or could not keep it.", status=500, code="server_error"
+)
 STOPPED = APIError("The service was stopped while it made this response.", status=503, code="server_error")
 
 ENDED = frozenset({"completed", "failed", "incomplete", "cancelled"})

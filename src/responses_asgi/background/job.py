@@ -66,7 +66,8 @@ class Job:
             self.lost = True
         except Exception as error:
             logger.exception("the background response %s failed", self.id)
-            self.reason = self.reason or (error if isinstance(error, APIError) else internal_error())
+            told = error if isinstance(error, APIError) else internal_error()
+            self.reason = self.reason or self.outlet.refused or told
 
     async def _make(self) -> None:
         if self.waited:
@@ -82,6 +83,8 @@ class Job:
         log = self.outlet.log
         response = self.outlet.kept
         if not log.ended:
+            if log.failure is not None:
+                raise log.failure
             # What is on its way into the log must be there before it is looked at.
             await log.flush()
             error = self.reason or self.outlet.refused or internal_error()

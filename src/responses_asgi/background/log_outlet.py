@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -26,6 +27,8 @@ from responses_asgi.types.events import DONE, QUEUED, Event
 from responses_asgi.types.json import JSON
 
 __all__ = ["LogOutlet", "LogSink"]
+
+logger = logging.getLogger("responses_asgi")
 
 # Events that wait to be written; more than these hold the upstream back.
 _MOST_WAITING = 512
@@ -101,8 +104,8 @@ class LogSink:
     async def _write_waiting(self) -> None:
         try:
             await self._append(ended=False)
-        except Exception as error:
-            self.failure = error
+        except Exception:
+            logger.debug("the log of %s cannot be written", self._held.id, exc_info=True)
         finally:
             self._task = None
             self._set_timer()
@@ -115,7 +118,11 @@ class LogSink:
                 self._timer = None
             batch = [*self._waiting]
             tries = _Tries(self._keeping, self._held, batch, ended=ended)
-            await self._keeping.insist(tries.append, f"log the events of {self._held.id}")
+            try:
+                await self._keeping.insist(tries.append, f"log the events of {self._held.id}")
+            except Exception as error:
+                self.failure = error
+                raise
             del self._waiting[: len(batch)]
 
 
@@ -177,7 +184,11 @@ class LogOutlet:
         if left:
             # The job says what became of it.
             return True
-        await self.keep_as(turn, answer, doing=f"keep the end of {self._held.id}")
+        try:
+            await self.keep_as(turn, answer, doing=f"keep the end of {self._held.id}")
+        except APIError as error:
+            self.refused = error
+            raise
         self.kept = answer
         return True
 

@@ -7,7 +7,7 @@ import contextlib
 import contextvars
 import logging
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from responses_asgi.background.ending import STOPPED
 from responses_asgi.background.job import Job
@@ -103,10 +103,13 @@ class Worker:
             if job.task is not None:
                 job.task.cancel()
         await self._wait(1.0)
-        if left:
-            renew = self._keeping.store.leases.renew
-            ends = (renew(KIND, job.held.name, job.held.epoch, seconds=0.0) for job in left)
-            await asyncio.gather(*ends, return_exceptions=True)
+        await self._leave_to_others(left)
+
+    async def _leave_to_others(self, jobs: Sequence[Job]) -> None:
+        """End their leases, so that they are found at once, and ended by who writes with a new one."""
+        renew = self._keeping.store.leases.renew
+        ends = (renew(KIND, job.held.name, job.held.epoch, seconds=0.0) for job in jobs)
+        await asyncio.gather(*ends, return_exceptions=True)
 
     def _leave(self, job: Job) -> bool:
         """Have it end, or leave it to another worker, if that may begin it again."""
@@ -145,8 +148,8 @@ class Worker:
         except VersionConflictError:
             logger.warning("another worker has taken over the background response %s", job.id)
         except Exception as error:
-            # It is found when its lease is over.
             logger.error("the end of the background response %s could not be kept: %s", job.id, error)
+            await self._leave_to_others([job])
 
     def _over(self, job: Job) -> None:
         self.jobs.pop(job.id, None)

@@ -12,18 +12,24 @@ import httpx
 import openai
 import pytest
 from openai import AsyncOpenAI
+from websockets.asyncio.client import connect
 
 from responses_asgi import (
     ChatCompletionsMiddleware,
     ConfigurationError,
     Gateway,
+    KeyAuth,
+    Keys,
     Limit,
+    MemoryStore,
     MissingExtraError,
     RateLimits,
     ResponsesMiddleware,
     Upstream,
     Usage,
 )
+from responses_asgi.limits import counters
+from responses_asgi.limits.counters import MemoryCounters
 from responses_asgi.limits.limit import rules_of
 from responses_asgi.limits.tokens import input_tokens, output_limit, used_tokens
 from responses_asgi.limits.told import limit_headers
@@ -316,6 +322,54 @@ class TestAtOnce:
         model.go.set()
         await asyncio.sleep(0.05)
         assert (await ask(app)).status_code == 200
+
+
+class TestMemory:
+    async def test_what_has_expired_is_forgotten_and_looked_for_once_in_a_while(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(counters, "SWEEP_SECONDS", 0.2)
+        counts = MemoryCounters()
+        sweeps: list[object] = [None]
+        for number in range(300):
+            await counts.take(f"key-{number % 50}", 1, limit=100, period=1)
+            await asyncio.sleep(0.001)
+            if counts._storage().timer is not sweeps[-1]:
+                sweeps.append(counts._storage().timer)
+        assert len(sweeps) < 100
+        await asyncio.sleep(2.2)
+        storage = counts._storage()
+        await counts.take("last", 1, limit=100, period=1)
+        await until(lambda: len(storage.storage) == 1)
+
+
+class TestKeys:
+    async def test_each_issued_key_has_a_budget(self) -> None:
+        keys = Keys(MemoryStore())
+        tokens = [(await keys.create()).token for _ in range(2)]
+        app = Gateway(
+            Upstream.handler(parrot), auth=KeyAuth(keys=keys), rate_limits=RateLimits(a_day(requests=1))
+        )
+        told = [(await ask(app, key=key)).status_code for key in (*tokens, *tokens, "wrong")]
+        assert told == [200, 200, 429, 429, 401]
+
+
+class TestSockets:
+    async def test_a_turn_takes_from_the_budget(self) -> None:
+        app = limited(a_day(requests=2, concurrent=1))
+        async with served(app) as url:
+            address = url.replace("http", "ws") + "/v1/responses"
+            async with connect(address, additional_headers={"authorization": "Bearer alice"}) as socket:
+                told = []
+                for _ in range(3):
+                    await socket.send(json.dumps({"type": "response.create", "model": "m", "input": "x"}))
+                    event: dict[str, Any] = {"type": ""}
+                    while event["type"] not in ("response.completed", "error"):
+                        event = json.loads(await socket.recv())
+                    told.append(event)
+        assert [event["type"] for event in told] == ["response.completed", "response.completed", "error"]
+        assert told[2]["error"]["code"] == "rate_limit_exceeded"
+        assert "try again in" in told[2]["error"]["message"]
 
 
 class TestBackground:

@@ -6,6 +6,7 @@ A window slides. Memory is kept for each event loop: a server has one.
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from limits.aio.storage import MemoryStorage, RedisStorage
 
 __all__ = ["Counters", "MemoryCounters", "RedisCounters", "need_limits"]
+
+SWEEP_SECONDS = 1.0
+"""How often memory is looked through for what has expired."""
 
 # More than any limit: what is added must be counted, whether there is room or not.
 _ANY = 2**50
@@ -60,10 +64,30 @@ class MemoryCounters:
     def _storage(self) -> MemoryStorage:
         from limits.aio.storage import MemoryStorage
 
-        loop = asyncio.get_running_loop()
-        if loop not in self._storages:
-            self._storages[loop] = MemoryStorage()
-        return self._storages[loop]
+        storage = self._storages.get(loop := asyncio.get_running_loop())
+        if storage is None:
+            storage = self._storages[loop] = MemoryStorage()
+        _let_rest(storage)
+        return storage
+
+
+class _Rest:
+    """Stands where the storage keeps the task of its last sweep, so that the next one waits for a while."""
+
+    def __init__(self) -> None:
+        self._until = time.monotonic() + SWEEP_SECONDS
+
+    def done(self) -> bool:
+        return time.monotonic() >= self._until
+
+    def cancel(self) -> None:
+        """Nothing runs."""
+
+
+def _let_rest(storage: Any) -> None:
+    """Look for what has expired once in a while: the storage would at each request look at all there is."""
+    if isinstance(storage.timer, asyncio.Task) and storage.timer.done():
+        storage.timer = _Rest()
 
 
 class RedisCounters:

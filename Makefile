@@ -29,7 +29,7 @@ demo: $(READY) ## Show the bridge at work: no network, no key
 
 test: $(READY) ## Run all tests with branch coverage
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest; status=$$?; \
+	@PYTHONHASHSEED=0 $(BIN)/coverage run -m pytest -n auto --maxprocesses 4 --dist loadfile; status=$$?; \
 	$(BIN)/coverage combine --quiet && $(BIN)/coverage report && exit $$status
 
 test-codex: $(READY) $(CODEX)/.ready ## Run Codex CLI through the bridge; installs it from npm (400 MB)

@@ -6,10 +6,15 @@ are led to servers of the tests: tests/test_clients_docs.py, and the suites with
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # The programs that tests start are not measured, which would slow them down.
+    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
 
 ROOT = Path(__file__).parent
 

@@ -11,10 +11,10 @@ import pytest
 from responses_asgi.errors import ConfigurationError, UpstreamError
 from responses_asgi.loss import Losses
 from responses_asgi.middleware import ChatCompletionsMiddleware
+from responses_asgi.stores.memory import MemoryStore
 from responses_asgi.testing import assert_valid_chat_stream
 from responses_asgi.types.asgi import ASGIApp, Receive, Scope, Send
 from responses_asgi.types.events import Event
-from responses_asgi.stores.memory import MemoryStore
 from responses_asgi.types.json import JSON
 from tests.asgi_driver import DONE, JSON_TYPE, SSE, Exchange, completion, data, playing, whole
 from tests.responses_driver import (

@@ -153,6 +153,8 @@ class Background:
         if stored.response.get("status") in ENDED:
             return stored.response
         id, limits = stored.id, self.limits
+        # Should nobody else look for what workers left behind.
+        await self.start()
         worker = self._workers.get(asyncio.get_running_loop())
         if worker is not None and (job := worker.jobs.get(id)):
             worker.end(job, CANCELLED)

@@ -15,8 +15,10 @@ import pytest
 from responses_asgi import MemoryStore, SQLiteStore, StoreError
 from responses_asgi.background import Background, BackgroundLimits
 from responses_asgi.background.insist import insist
-from responses_asgi.background.keeping import KIND, Keeping, ResponseRecord, lease_name
+from responses_asgi.background.job import Job
+from responses_asgi.background.keeping import CANCEL, KIND, Keeping, ResponseRecord, lease_name
 from responses_asgi.background.log_outlet import LogSink
+from responses_asgi.background.takeover import take_over
 from responses_asgi.background.watch import Watch
 from responses_asgi.background.worker import Worker
 from responses_asgi.errors import VersionConflictError
@@ -48,6 +50,9 @@ class Troubled:
 
     `lost` are those that are carried out before they fail, `largest` is the size of the largest record.
     """
+
+    get: Callable[..., Any]
+    put: Callable[..., Any]
 
     def __init__(self, store: BackgroundStore) -> None:
         self.trouble: dict[str, Exception | None] = {}
@@ -507,3 +512,120 @@ async def test_an_answer_that_is_too_large_to_be_kept_fails_without_its_output(s
         assert response["error"]["message"] == "Too large."
         # Who has followed it has seen what was said.
         assert text_of(await service.events(created["id"])) == "x" * 6_000
+
+
+async def test_a_lease_that_is_lost_while_its_response_waits(model: Model, store: Troubled) -> None:
+    async with serving(model, store, limits={"running": 1}) as service:
+        first, waiting = [await service.create() for _ in range(2)]
+        name = lease_name(await owner_of("sk-mine"), waiting["id"])
+        # As after a pause that was longer than the lease.
+        (worker,) = background_of(service)._workers.values()
+        held = worker.jobs[waiting["id"]].held
+        assert await store.leases.release(KIND, name, held.epoch)
+        assert await store.leases.claim(KIND, name, seconds=0.1)
+        response = await service.ended(waiting["id"])
+        assert (response["status"], response["error"]["code"]) == ("failed", "server_error")
+        assert_whole(await service.events(waiting["id"]))
+        await model.let()
+        assert (await service.ended(first["id"]))["status"] == "completed"
+        assert len(model.requests) == 1
+
+
+async def test_a_response_whose_task_never_began_is_found(
+    model: Model, store: Troubled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = Worker.start
+
+    def start_and_cancel(worker: Worker, job: Job) -> None:
+        start(worker, job)
+        assert job.task is not None
+        job.task.cancel()
+
+    monkeypatch.setattr(Worker, "start", start_and_cancel)
+    async with serving(model, store) as service:
+        created = await service.create()
+        response = await service.ended(created["id"])
+        assert (response["status"], model.requests) == ("failed", [])
+        assert (await background_of(service).health())["running"] == 0
+
+
+async def test_a_service_that_stops_begins_nothing(model: Model, store: Troubled) -> None:
+    async with serving(model, store, limits={"drain": 5}) as service:
+        await service.create()
+        background = background_of(service)
+        (worker,) = background._workers.values()
+        stopping = asyncio.create_task(worker.stop())
+        await asyncio.sleep(0.05)
+        got = await service.ask("POST", "/responses", {"model": "m", "input": "Hi", "background": True})
+        assert (got.status, got.code) == (503, "server_error")
+        await model.let()
+        await stopping
+
+
+async def test_an_id_that_somebody_else_works_on_is_not_begun(
+    model: Model, store: Troubled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(model, store) as service:
+        monkeypatch.setattr(State, "new_id", lambda state, prefix: prefix + "same")
+        assert (await service.create())["id"] == "resp_same"
+        got = await service.ask("POST", "/responses", {"model": "m", "input": "Hi", "background": True})
+        assert got.status == 503
+        await model.let()
+        assert (await service.ended("resp_same"))["status"] == "completed"
+
+
+async def test_what_somebody_else_sees_to_is_left_to_it(store: Troubled) -> None:
+    keeping = Keeping(State(store, owners=Owners()), store, BackgroundLimits())
+    assert await store.leases.claim(KIND, "resp_1 owner", seconds=60)
+    await take_over(keeping, Worker(keeping), "resp_1 owner", None)
+    assert await store.leases.count(KIND) == 1
+
+
+@pytest.mark.parametrize("error", [LookupError("a bug"), VersionConflictError(), StoreError("Away.")])
+async def test_a_response_that_cannot_be_taken_over_is_found_again(
+    error: Exception, model: Model, store: Troubled, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", "responses_asgi")
+    async with serving(model, store) as service:
+        created = await service.create()
+        (worker,) = background_of(service)._workers.values()
+        store.trouble = {"get": error} if not isinstance(error, VersionConflictError) else {"append": error}
+        worker.lose(worker.jobs[created["id"]])
+        told = (
+            "taken over by somebody else" if isinstance(error, VersionConflictError) else "could not be taken"
+        )
+
+        async def is_told() -> bool:
+            return told in caplog.text
+
+        await eventually(is_told, LEASE * 4 + 10)
+        store.back()
+        assert (await service.ended(created["id"]))["status"] == "failed"
+
+
+async def test_a_cancellation_among_many(model: Model, store: Troubled) -> None:
+    """Flags of other workers' responses lie before that of ours."""
+    async with serving(model, store) as service:
+        flags = [Record(kind=CANCEL, owner="", id=f"resp_{n}", data=b"{}", ttl=60.0) for n in range(250)]
+        await store.put(*flags)
+        created = await service.create()
+        await store.put(Record(kind=CANCEL, owner="", id=created["id"], data=b"{}", ttl=60.0))
+        assert (await service.ended(created["id"]))["status"] == "cancelled"
+
+
+@pytest.mark.parametrize("name", ["put", "append"])
+async def test_an_end_that_another_has_said_is_left_alone(name: str, model: Model, store: Troubled) -> None:
+    async with serving(model, store) as service:
+        await model.let(2)
+        created = await service.create()
+        await has_said(service, created["id"], WORDS[1], store.inner)
+        store.trouble = {name: VersionConflictError()}
+        cancelling = asyncio.create_task(service.ask("POST", f"/responses/{created['id']}/cancel"))
+        await until(lambda: model.ended)
+        await asyncio.sleep(0.2)
+        store.back()
+        # Nobody had said one: it is found when the lease is over.
+        got = await cancelling
+        assert got.status == 200
+        assert got.json()["status"] in ("failed", "cancelled")
+        assert_whole(await service.events(created["id"]))

@@ -29,8 +29,9 @@ async def insist(ask: Callable[[], Awaitable[T]], *, seconds: float, doing: str)
     not pass (something is too large to be kept). `doing` is for the log: "keep the end of resp_1".
     """
     deadline = time.monotonic() + seconds
+    pauses = chain(_PAUSES, repeat(_PAUSE))
     told = False
-    for pause in chain(_PAUSES, repeat(_PAUSE)):
+    while True:
         try:
             return await ask()
         except Exception as error:
@@ -41,5 +42,4 @@ async def insist(ask: Callable[[], Awaitable[T]], *, seconds: float, doing: str)
             if not told:
                 logger.warning("It was not possible to %s, which is tried again: %s", doing, error)
                 told = True
-        await asyncio.sleep(pause)
-    raise AssertionError("unreachable")
+        await asyncio.sleep(next(pauses))

@@ -70,14 +70,11 @@ class Watch:
     async def _every(self, seconds: float, what: str, look: Callable[[], Awaitable[None]]) -> None:
         while True:
             try:
-                async with asyncio.timeout(self._limits.lease):
-                    await look()
+                await look()
             except Exception as error:
                 # A user's own store may raise anything, and nothing may end this.
                 if what not in self._failing:
-                    trace = None if isinstance(error, StoreError | TimeoutError) else error
-                    told = str(error) or "the store does not answer"
-                    logger.warning("background work could not be %s: %s", what, told, exc_info=trace)
+                    _warn("background work", what, error)
                     self._failing.add(what)
             else:
                 self._failing.discard(what)
@@ -112,15 +109,16 @@ class Watch:
     async def _cancel_asked(self) -> None:
         """End the jobs that somebody wants cancelled, in whatever process that was asked."""
         after: int | None = None
-        while self._worker.jobs:
-            page = await self._store.list(CANCEL, "", after=after, limit=_PAGE)
-            for flag in page:
-                if job := self._worker.jobs.get(flag.id):
-                    self._worker.end(job, CANCELLED)
-                    await self._store.delete(CANCEL, "", flag.id)
-            if len(page) < _PAGE:
-                return
-            after = page[-1].position
+        async with asyncio.timeout(self._limits.lease):
+            while self._worker.jobs:
+                page = await self._store.list(CANCEL, "", after=after, limit=_PAGE)
+                for flag in page:
+                    if job := self._worker.jobs.get(flag.id):
+                        self._worker.end(job, CANCELLED)
+                        await self._store.delete(CANCEL, "", flag.id)
+                if len(page) < _PAGE:
+                    return
+                after = page[-1].position
 
     # What others left behind
 
@@ -132,18 +130,25 @@ class Watch:
         self._offset = offset
         if self._worker.stopping or time.monotonic() < self._quiet_until:
             return
-        expired = await self._store.leases.expired(KIND, limit=_PAGE)
+        async with asyncio.timeout(self._limits.lease):
+            expired = await self._store.leases.expired(KIND, limit=_PAGE)
         own = {job.held.name for job in self._worker.jobs.values()}
         found = (name for name in expired if name not in own)
         await asyncio.gather(*map(self._take_over, found))
 
     async def _take_over(self, lease: str) -> None:
-        async with self._taking:
-            try:
+        try:
+            # After this time it is somebody else's.
+            async with self._taking, asyncio.timeout(self._limits.lease):
                 await take_over(self._keeping, self._worker, lease, self._prepare)
-            except VersionConflictError:
-                logger.debug("%s was taken over by somebody else, too", lease)
-            except Exception as error:
-                # It is found again.
-                trace = None if isinstance(error, StoreError) else error
-                logger.warning("%s could not be taken over: %s", lease, error, exc_info=trace)
+        except VersionConflictError:
+            logger.debug("%s was taken over by somebody else, too", lease)
+        except Exception as error:
+            # It is found again.
+            _warn(lease.partition(" ")[0], "taken over", error)
+
+
+def _warn(subject: str, what: str, error: Exception) -> None:
+    trace = None if isinstance(error, StoreError | TimeoutError) else error
+    told = str(error) or "the store does not answer"
+    logger.warning("%s could not be %s: %s", subject, what, told, exc_info=trace)

@@ -1,9 +1,15 @@
-"""Event logs as SQL: what is asked of a connection."""
+"""Event logs as SQL: what is asked of a connection.
+
+Events that are appended together are one row, under the number of the last of them: a row for each would cost
+several times more to write and to read.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from sqlite3 import Connection
+from struct import Struct
 
 from responses_asgi.errors import VersionConflictError
 from responses_asgi.stores.event_log import LoggedEvent, LogPage, following
@@ -18,11 +24,9 @@ _STORED = "SELECT log, epoch, last, ended, expires_at FROM responses_asgi_logs W
 _FORGET = "DELETE FROM responses_asgi_logs WHERE log = ?"
 _BEGIN = "INSERT INTO responses_asgi_logs (id, epoch, last, ended, expires_at) VALUES (?, ?, ?, ?, ?)"
 _CONTINUE = "UPDATE responses_asgi_logs SET epoch = ?, last = ?, ended = ?, expires_at = ? WHERE log = ?"
-_ADD_EVENT = "INSERT INTO responses_asgi_events (log, number, data) VALUES (?, ?, ?)"
+_ADD_EVENTS = "INSERT INTO responses_asgi_events (log, number, data) VALUES (?, ?, ?)"
 _LOG = "SELECT log, last, ended FROM responses_asgi_logs WHERE id = ? AND expires_at > ?"
-_EVENTS = """
-SELECT number, data FROM responses_asgi_events WHERE log = ? AND number > ? ORDER BY number LIMIT ?
-"""
+_EVENTS = "SELECT data FROM responses_asgi_events WHERE log = ? AND number > ? ORDER BY number"
 _EXPIRE = "UPDATE responses_asgi_logs SET expires_at = ? WHERE id = ? AND expires_at > ?"
 _FORGET_EXPIRED = f"""
 DELETE FROM responses_asgi_logs WHERE log IN (
@@ -35,8 +39,14 @@ SELECT DISTINCT responses_asgi_logs.id, responses_asgi_logs.last
 FROM responses_asgi_events JOIN responses_asgi_logs USING (log) WHERE responses_asgi_events.position > ?
 """
 
+# What stands before each event of a row: its number, and the length of its data.
+_HEAD = Struct(">QQ")
+
 # SQLite's integers have 64 bits; numbers are what clients write.
 _LARGEST = 2**63 - 1
+
+# `islice` counts no further.
+_MOST = 2**31
 
 
 def append(
@@ -65,7 +75,8 @@ def append(
         log = connection.execute(_BEGIN, values).lastrowid
     else:
         connection.execute(_CONTINUE, (epoch, last, ended, now + ttl, log))
-    connection.executemany(_ADD_EVENT, [(log, number, data) for number, data in new])
+    if new:
+        connection.execute(_ADD_EVENTS, (log, last, _packed(new)))
     return last, LogPage(new, ended)
 
 
@@ -85,8 +96,9 @@ def look_up(
         return None
     log, last, ended = row
     after = max(min(after, _LARGEST), -1)
-    rows = connection.execute(_EVENTS, (log, after, min(limit, _LARGEST)))
-    events = [LoggedEvent(*row) for row in rows]
+    rows = connection.execute(_EVENTS, (log, after))
+    behind = (event for (data,) in rows for event in _unpacked(data) if event.number > after)
+    events = list(islice(behind, min(limit, _MOST)))
     read_up_to = events[-1].number if events else after
     return LogPage(events, bool(ended) and read_up_to >= last), last, bool(ended)
 
@@ -110,3 +122,15 @@ def last_position(connection: Connection) -> int:
 def changed(connection: Connection, position: int) -> list[tuple[str, int]]:
     """The logs that have events behind this position, and the number of the last event of each."""
     return [(from_sqlite(id), last) for id, last in connection.execute(_CHANGED, (position,))]
+
+
+def _packed(events: Sequence[LoggedEvent]) -> bytes:
+    return b"".join([part for number, data in events for part in (_HEAD.pack(number, len(data)), data)])
+
+
+def _unpacked(row: bytes) -> Iterator[LoggedEvent]:
+    at, end = 0, len(row)
+    while at < end:
+        number, length = _HEAD.unpack_from(row, at)
+        at += _HEAD.size + length
+        yield LoggedEvent(number, row[at - length : at])

@@ -68,7 +68,8 @@ _BACKGROUND = (
     )
     """,
     "CREATE INDEX responses_asgi_logs_expiry ON responses_asgi_logs (expires_at)",
-    # AUTOINCREMENT: positions grow with every commit, so that who has seen one finds what came later.
+    # AUTOINCREMENT: positions grow with every commit, so that who has seen one finds what came later. A row
+    # has the events of one append, `number` is that of the last.
     """
     CREATE TABLE responses_asgi_events (
         position INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from responses_asgi.sse import encode
 from responses_asgi.types.asgi import Send
@@ -50,10 +51,10 @@ class Sink(Protocol):
         """Let go of timers without a word to the client, who has left or been told elsewhere."""
 
 
-@runtime_checkable
-class LastingSink(Sink, Protocol):
-    """A sink whose events outlive the process that writes them."""
+class LastingSink(ABC):
+    """What a sink is, too, whose events outlive the process that writes them."""
 
+    @abstractmethod
     async def flush(self) -> None:
         """Return when everything that was written lasts."""
 

@@ -17,8 +17,9 @@ from functools import partial
 from responses_asgi.background.keeping import Held, Keeping, ResponseRecord
 from responses_asgi.errors import APIError, StoreError
 from responses_asgi.exchange.options import Options
+from responses_asgi.exchange.outlets import KeepingOutlet
 from responses_asgi.history import Turn
-from responses_asgi.sinks import Header, Sink
+from responses_asgi.sinks import Header, LastingSink, Sink
 from responses_asgi.sse import encode
 from responses_asgi.stores.event_log import LoggedEvent
 from responses_asgi.translate.translator import Translator
@@ -34,7 +35,7 @@ logger = logging.getLogger("responses_asgi")
 _MOST_WAITING = 512
 
 
-class LogSink:
+class LogSink(LastingSink):
     """Writes the events of one response to its log, behind those that say that it is queued.
 
     `said`: whether any of them tells more than that it is being made. `failure`: why nothing can be written
@@ -143,7 +144,7 @@ class _Tries:
         await self._append(self._batch, ended=self._ended)
 
 
-class LogOutlet:
+class LogOutlet(KeepingOutlet):
     """The Outlet of one background response; `give_up` ends its upstream calls as if a client had left.
 
     `kept` is the response, once it is kept as one that has ended.

@@ -6,8 +6,9 @@ An HTTP response is one outlet; others (a socket, a log) tell the same events in
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from responses_asgi.errors import APIError
 from responses_asgi.exchange.options import Options
@@ -43,10 +44,10 @@ class Outlet(Protocol):
         """End without a word: the client left before there was an answer."""
 
 
-@runtime_checkable
-class KeepingOutlet(Outlet, Protocol):
-    """An outlet that keeps the answer itself: others may have become responsible for it meanwhile."""
+class KeepingOutlet(ABC):
+    """What an outlet is, too, that keeps the answer itself: others may be responsible for it meanwhile."""
 
+    @abstractmethod
     async def keep(self, turn: Turn, answer: JSON, *, left: bool = False) -> bool:
         """What `Turn.keep` does."""
 

@@ -101,7 +101,7 @@ class Service:
         document: JSON = got.json()
         return document
 
-    async def ended(self, id: str, *, seconds: float = 20.0, key: str | None = KEY) -> JSON:
+    async def ended(self, id: str, *, seconds: float = 60.0, key: str | None = KEY) -> JSON:
         """The response once it has ended."""
         async with asyncio.timeout(seconds):
             while (response := await self.get(id, key=key))["status"] not in ENDED:  # noqa: ASYNC110 - it has no event
@@ -144,7 +144,7 @@ def is_over(events: Sequence[JSON]) -> bool:
     return bool(events) and events[-1]["type"] in TERMINAL_EVENTS
 
 
-async def eventually(check: Callable[[], Awaitable[object]], seconds: float = 10.0) -> None:
+async def eventually(check: Callable[[], Awaitable[object]], seconds: float = 30.0) -> None:
     """Wait until it holds; fails the test when it does not come to hold."""
     async with asyncio.timeout(seconds):
         while not await check():  # noqa: ASYNC110 - what is waited for has no event to set

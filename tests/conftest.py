@@ -1,10 +1,22 @@
-"""Tells at the end of a test run how many recorded exchanges were compared."""
+"""What concerns the whole run: the count of recorded exchanges at its end, and the heap that tests share."""
 
 from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
 
 import pytest
 
 from tests.recordings import COUNTS
+
+
+@pytest.fixture
+def young_heap() -> Iterator[None]:
+    """Hide what lives already from the garbage collector: other tests leave things, and to look is slow."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import resource
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from responses_asgi import MemoryStore, RedisStore, SQLiteStore
 from responses_asgi.background.job import Job
 from responses_asgi.background.log_outlet import LogOutlet
 from responses_asgi.stores.background import BackgroundStore
+from tests.alive import alive
 from tests.background_driver import (
     WORDS,
     Model,
@@ -27,7 +27,7 @@ from tests.background_driver import (
 )
 from tests.redis_server import BINARY, RedisServer, redis_server
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.timeout(180), pytest.mark.usefixtures("young_heap")]
 
 needs_redis = pytest.mark.skipif(BINARY is None, reason="redis-server is not installed")
 
@@ -94,8 +94,7 @@ async def test_five_hundred_at_once(store: BackgroundStore) -> None:
             return await store.leases.count("response") == 0
 
         await eventually(is_tidy)
-        gc.collect()
-        assert not [one for one in gc.get_objects() if issubclass(type(one), Job | LogOutlet)]
+        assert alive(Job, LogOutlet) == []
         if not isinstance(store, MemoryStore):
             assert left < MOST_LEFT
         print(f"{type(store).__name__}: 500 in {seconds:.1f} s, {left / 1e6:.0f} MB more")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import gc
 import json
 import os
 from collections.abc import AsyncIterator
@@ -22,10 +21,12 @@ from responses_asgi.types.json import JSON
 from responses_asgi.websocket import WebSocketLimits
 from responses_asgi.websocket.connection import Connection
 from responses_asgi.websocket.turn import SocketTurn
+from tests.alive import alive
 from tests.loopback import served, stop, until
 from tests.sockets import SocketAsked
 from tests.websocket_driver import TERMINAL, Talk, bridged, dial, talking, text_of, types
 
+pytestmark = pytest.mark.usefixtures("young_heap")
 SERVERS = ["websockets", "websockets-sansio", "wsproto"]
 
 
@@ -57,10 +58,9 @@ async def bounded(app: Any, **limits: Any) -> AsyncIterator[Talk]:
         yield talk
 
 
-def left_over() -> list[Any]:
+def left_over() -> list[object]:
     """What is left in memory of sockets."""
-    gc.collect()
-    return [found for found in gc.get_objects() if issubclass(type(found), Connection | SocketTurn)]
+    return alive(Connection, SocketTurn)
 
 
 # Time
@@ -345,7 +345,7 @@ async def test_a_client_that_does_not_read_holds_its_upstream_back_and_is_cut_of
         # What the buffers of both sides hold, and no more.
         assert endless.said * 50_000 < 64 * 1024 * 1024
         await until(lambda: endless.running == 0)
-        await until(lambda: left_over() == [], seconds=20)
+        await until(lambda: left_over() == [])
 
 
 async def test_a_slow_reader_gets_everything() -> None:

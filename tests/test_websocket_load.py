@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import logging
 import re
@@ -23,19 +22,19 @@ from responses_asgi.types.json import JSON
 from responses_asgi.websocket import WebSocketLimits
 from responses_asgi.websocket.connection import Connection
 from responses_asgi.websocket.turn import SocketTurn
+from tests.alive import alive
 from tests.loopback import served, until
 from tests.websocket_driver import TERMINAL, Talk, dial, talking, text_of
 
+pytestmark = pytest.mark.usefixtures("young_heap")
 SOCKETS, TURNS = 200, 5
 MESSAGES, SEEDS = 250, 4
 BURST = 25
 DEPTH = 50
 
 
-def left_over() -> list[Any]:
-    gc.collect()
-    kinds = Connection | SocketTurn | Attempt | Recent
-    return [found for found in gc.get_objects() if issubclass(type(found), kinds)]
+def left_over() -> list[object]:
+    return alive(Connection, SocketTurn, Attempt, Recent)
 
 
 async def test_many_sockets_with_several_turns_each_finish() -> None:

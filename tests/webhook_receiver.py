@@ -84,7 +84,7 @@ async def waiting(store: Records) -> Sequence[Record]:
     return await store.list("webhook", "outbox", parent="waiting", limit=1000)
 
 
-async def settled(store: Records, *, left: int = 0, seconds: float = 20.0) -> None:
+async def settled(store: Records, *, left: int = 0, seconds: float = 60.0) -> None:
     """Wait until nothing is to be delivered, or only so many."""
     await _until(lambda found: len(found) <= left, store, seconds)
 

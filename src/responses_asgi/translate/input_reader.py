@@ -1,5 +1,6 @@
-"""Takes the input of a custom tool out of the JSON arguments that a function call wraps it in, as they come.
+"""Takes one text out of the JSON arguments that a function call wraps it in, as they come.
 
+It is the input of a custom tool (`input`), or what a tool of the service is given (`code`).
 1. `{"input": "..."}` is what was asked for: its text is said as it is written.
 2. Models also write the bare text, another JSON document, or text that is no longer JSON because a quote was
    not escaped. None of it is lost: what cannot be told apart at once is said at the end.
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 
 from responses_asgi.types.json import dumps, loads
 
@@ -17,9 +19,6 @@ __all__ = ["INPUT", "InputReader"]
 INPUT = "input"
 """The one argument of a function that stands for a custom tool."""
 
-# What opens the wrapping, and every beginning of it. Servers that write arguments anew add spaces.
-_OPENING = re.compile(r'\s*\{\s*"input"\s*:\s*"')
-_OPENING_BEGUN = re.compile(r'\s*(\{\s*("(i(n(p(u(t("\s*(:\s*)?)?)?)?)?)?)?)?)?')
 _CLOSING_BEGUN = re.compile(r"\s*(\}\s*)?")
 _CLOSED = re.compile(r'"\s*\}\s*$')
 _PLAIN = re.compile(r'[^"\\]+')
@@ -32,14 +31,18 @@ _ESCAPE_BEGUN = re.compile(r"\\(u[0-9A-Fa-f]{0,3})?")
 class InputReader:
     """The arguments of one call. `feed` and `end` return what of the input is now known.
 
+    `name` is the argument that holds it.
+
     >>> reader = InputReader()
     >>> reader.feed('{"inp'), reader.feed('ut": "a\\\\'), reader.feed('nb"}'), reader.end()
     ('', 'a', '\\nb', '')
     """
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = INPUT) -> None:
         self.left_out = False
         """Something that was said beside the input was left out."""
+        self._name = name
+        self._opened, self._opened_begun = _opening_of(name)
         self._written: list[str] = []
         self._rest = ""
         self._read: Callable[[], str] = self._opening
@@ -66,12 +69,12 @@ class InputReader:
     # Each of these reads from the rest what it can, and says who reads on.
 
     def _opening(self) -> str:
-        opening = _OPENING.match(self._rest)
+        opening = self._opened.match(self._rest)
         if opening:
             self._rest = self._rest[opening.end() :]
             self._read = self._text
             return self._text()
-        if not _OPENING_BEGUN.fullmatch(self._rest):
+        if not self._opened_begun.fullmatch(self._rest):
             begin = self._rest.lstrip()[:1]
             # An object or a string may be JSON; that shows at its end.
             self._read = self._held if begin in '{"' else self._bare
@@ -135,12 +138,21 @@ class InputReader:
             return written
         if isinstance(found, str):
             return found
-        if INPUT in found:
+        if self._name in found:
             self.left_out = len(found) > 1
-            return _as_text(found[INPUT])
+            return _as_text(found[self._name])
         if len(found) == 1 and isinstance(only := next(iter(found.values())), str):
             return only
         return written if found else ""
+
+
+@cache
+def _opening_of(name: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """What opens the wrapping, and every beginning of it. Servers that write arguments anew add spaces."""
+    begun = r'"\s*(:\s*)?'
+    for letter in reversed(name):
+        begun = f"{letter}({begun})?"
+    return re.compile(rf'\s*\{{\s*"{name}"\s*:\s*"'), re.compile(rf'\s*(\{{\s*("({begun})?)?)?')
 
 
 def _escape(text: str, at: int) -> tuple[int, str]:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from responses_asgi.errors import APIError, UpstreamError
 from responses_asgi.upstreams.attempts import Attempts
 from responses_asgi.upstreams.headers import DECODED, answer_headers
+from responses_asgi.upstreams.own_refusals import refusal_of_own
 from responses_asgi.upstreams.relay import check_redirect
 from responses_asgi.upstreams.retry import RetryPolicy
 from responses_asgi.upstreams.route import Call
@@ -48,11 +49,12 @@ class Refusal(NamedTuple):
     body: bytes
 
 
-async def open_socket(client: Any, call: Call, retry: RetryPolicy) -> Accepted | Refusal:
-    """Ask for a socket. `client` is of httpx or httpx2.
+async def open_socket(client: Any, call: Call, retry: RetryPolicy, *, site: str) -> Accepted | Refusal:
+    """Ask for a socket. `client` is of httpx or httpx2; `site` names the server in the log.
 
-    Raises what the client raises, UpstreamError for an answer that is neither a socket nor an error, and
-    APIError when the client's transport hands out no network stream.
+    Raises what the client raises, UpstreamError for an answer that is neither a socket nor an error, or that
+    does not accept the operator's credential, and APIError when the client's transport hands out no network
+    stream.
     """
     key = base64.b64encode(secrets.token_bytes(16)).decode()
     headers = [*call.headers, *_handshake_headers(key, call.subprotocols)]
@@ -62,6 +64,9 @@ async def open_socket(client: Any, call: Call, retry: RetryPolicy) -> Accepted |
     )
     accepted = None
     try:
+        # 403 is what ASGI servers say where there is no socket at all.
+        if call.own and response.status_code == 401 and (told := await refusal_of_own(response, site=site)):
+            raise told
         if response.status_code != 101:
             return await _refusal(response, retried=attempts.repeats > 0)
         accepted = _accepted(response, key, call.subprotocols)

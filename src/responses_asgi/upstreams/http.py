@@ -120,8 +120,7 @@ class HTTPUpstream:
     @property
     def site(self) -> str:
         """The server's scheme, host and port, without the path, which some providers put secrets into."""
-        split = urlsplit(self._route.target.base)
-        return f"{split.scheme}://{split.netloc}"
+        return self._route.site
 
     @property
     def credentials(self) -> CredentialsMode:

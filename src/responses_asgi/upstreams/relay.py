@@ -12,6 +12,7 @@ from responses_asgi.types.json import loads
 from responses_asgi.upstreams.attempts import Attempts
 from responses_asgi.upstreams.client_errors import error_for
 from responses_asgi.upstreams.headers import DECODED, answer_headers, by_name
+from responses_asgi.upstreams.own_refusals import refusal_of_own
 from responses_asgi.upstreams.replies import send_error
 from responses_asgi.upstreams.request import ClientGone, RequestBody, while_client_stays
 from responses_asgi.upstreams.route import Route
@@ -32,6 +33,7 @@ class Relay:
         self._send = send
         self._body = RequestBody(receive)
         self._headers: list[tuple[bytes, bytes]] = []
+        self._own = False
         self._started = False
         self._attempts = Attempts(client, route.retry)
 
@@ -66,6 +68,7 @@ class Relay:
         """Make the request headers, and find the URL."""
         call = await self._route.call(self._scope, self._client, self._model)
         self._headers = call.headers
+        self._own = call.own
         length = by_name(self._scope["headers"]).get("content-length")
         if length is not None and not self._body.complete.is_set():
             self._headers.append((b"content-length", length.encode("latin-1")))
@@ -92,6 +95,8 @@ class Relay:
     async def _deliver(self, response: Any) -> None:
         status: int = response.status_code
         check_redirect(response)
+        if self._own and (refusal := await refusal_of_own(response, site=self._route.site)):
+            raise refusal
         decoded = response.headers.get("content-encoding", "").strip().lower() in DECODED
         headers = answer_headers(response.headers.raw, decoded=decoded, retried=self._attempts.repeats > 0)
         self._started = True

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
+from urllib.parse import urlsplit
 
 from responses_asgi.errors import APIError
 from responses_asgi.types.asgi import Scope
@@ -17,13 +18,19 @@ from responses_asgi.upstreams.target import Endpoint, Target, endpoint_of
 
 __all__ = ["Call", "Route"]
 
+Headers: TypeAlias = list[tuple[bytes, bytes]]
+
 
 class Call(NamedTuple):
-    """One request to the server; `subprotocols` are a WebSocket's."""
+    """One request to the server; `subprotocols` are a WebSocket's.
+
+    `own`: whether the credential that it shows is the operator's, and none of the client's.
+    """
 
     url: str
-    headers: list[tuple[bytes, bytes]]
+    headers: Headers
     subprotocols: Sequence[str] = ()
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +42,12 @@ class Route:
     retry: RetryPolicy
     headers: RequestHeaders
     passthrough: Passthrough
+
+    @property
+    def site(self) -> str:
+        """The server's scheme, host and port, without the path, which some providers put secrets into."""
+        split = urlsplit(self.target.base)
+        return f"{split.scheme}://{split.netloc}"
 
     async def call(self, scope: Scope, client: Any, model: Callable[[], Awaitable[str | None]]) -> Call:
         """Check that this may be asked, and make what is sent.
@@ -49,20 +62,34 @@ class Route:
         subprotocols, of_subprotocols = from_subprotocols(scope.get("subprotocols") or ())
         received = {**of_query, **of_subprotocols, **by_name(scope["headers"])}
         shown = await self.credentials.show(received)
-        own = shown.own or self.headers.hold_credential() or _client_has_credential(client, shown)
+        preset = _client_has_credential(client, shown)
+        own = shown.own or self.headers.hold_credential() or preset
         if own and not bridged(scope) and not self.passthrough.allows(method, endpoint):
             raise _not_passed(method, endpoint)
-        headers = self.headers.make(
-            received, set_by_hooks=extension(scope).get("headers") or {}, credential=shown.headers
-        )
+        set_by_hooks: Mapping[str, str] = extension(scope).get("headers") or {}
+        headers = self.headers.make(received, set_by_hooks=set_by_hooks, credential=shown.headers)
+        # What hooks have set stands in the scope, too, in place of the client's.
+        theirs = {*CREDENTIALS} & received.keys() - {name.lower() for name in set_by_hooks}
         url = self.target.url(endpoint, query, await model() if self.target.needs_model(endpoint) else None)
-        return Call(url, headers, subprotocols)
+        return Call(
+            url,
+            headers,
+            subprotocols,
+            own=preset or _only_operators(headers, {received[name] for name in theirs}),
+        )
 
 
 def _client_has_credential(client: Any, shown: Shown) -> bool:
     """Whether the HTTP client, when it is one of the user's, adds a credential by itself."""
     preset = not shown.headers and any(name in client.headers for name in CREDENTIALS)
     return preset or client.auth is not None
+
+
+def _only_operators(headers: Headers, theirs: Collection[str]) -> bool:
+    """Whether the credentials in these headers are none of the client's: of the values that it has sent."""
+    shown = {value.rpartition(" ")[2] for value in theirs}
+    sent = [value.decode("latin-1") for name, value in headers if name.decode("latin-1") in CREDENTIALS]
+    return bool(sent) and not any(value.rpartition(" ")[2] in shown for value in sent)
 
 
 def _not_passed(method: str, endpoint: Endpoint) -> APIError:

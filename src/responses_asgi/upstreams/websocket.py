@@ -99,7 +99,7 @@ class SocketRelay:
         call: Call = await self._route.call(self._scope, self._client, _no_model)
         try:
             async with asyncio.timeout(self._limits.handshake):
-                return await open_socket(self._client, call, self._route.retry)
+                return await open_socket(self._client, call, self._route.retry, site=self._route.site)
         except TimeoutError as error:
             raise UpstreamError(
                 "The upstream took too long to open the WebSocket.", status=504, code="upstream_timeout"

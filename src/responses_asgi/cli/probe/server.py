@@ -9,6 +9,7 @@ from responses_asgi.cli.probe.findings import NoAnswerError, Reply
 from responses_asgi.errors import APIError
 from responses_asgi.types.asgi import ASGIApp
 from responses_asgi.types.json import JSON
+from responses_asgi.upstreams.own_refusals import AUTHENTICATION_FAILED, PERMISSION_DENIED
 
 __all__ = ["CALL_ID", "TOOL", "Server", "user"]
 
@@ -31,6 +32,7 @@ TOOL: JSON = {
 
 # Credentials that do not do are no property of the server.
 _NO_ENTRY = (401, 402, 403)
+_NO_ENTRY_CODES = (AUTHENTICATION_FAILED, PERMISSION_DENIED)
 
 
 class Server:
@@ -67,8 +69,9 @@ class Server:
         reply = await self._once(body)
         if reply.unclear or (reply.error is not None and reply.error.status == 500):
             reply = await self._once(body)
-        if reply.error is not None and reply.error.status in _NO_ENTRY:
-            raise NoAnswerError(reply.error.message, status=reply.error.status)
+        error = reply.error
+        if error is not None and (error.status in _NO_ENTRY or error.code in _NO_ENTRY_CODES):
+            raise NoAnswerError(error.message, status=error.status)
         return reply
 
     def conversation(self, *after: JSON, result: Any = "5", **changes: Any) -> list[JSON]:

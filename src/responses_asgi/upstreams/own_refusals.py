@@ -1,0 +1,94 @@
+"""A server that does not take the operator's own credential: no affair of the client, whose own may be good.
+
+As it stands, a 401 would have the client believe that its key is bad, and throw it away. So it is told a 502,
+with nothing of the server's words, which quote keys in part; they are for the operator. What servers answer
+with a 403 although it is about the request, or about money, is told with the status that clients know for it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from contextlib import aclosing
+from typing import Any, NamedTuple
+
+from responses_asgi.error_codes import CODES
+from responses_asgi.errors import ERROR_STATUSES, UpstreamError, error_from_payload
+from responses_asgi.types.json import loads
+from responses_asgi.upstreams.client_errors import error_for
+from responses_asgi.upstreams.headers import DECODED
+
+__all__ = ["AUTHENTICATION_FAILED", "PERMISSION_DENIED", "refusal_of_own"]
+
+_logger = logging.getLogger("responses_asgi.upstream")
+
+AUTHENTICATION_FAILED = "upstream_authentication_failed"
+PERMISSION_DENIED = "upstream_permission_denied"
+
+
+class _Refused(NamedTuple):
+    code: str
+    message: str
+
+
+# HTTP status of the server -> what the client is told with a 502.
+_REFUSED: Mapping[int, _Refused] = {
+    401: _Refused(
+        AUTHENTICATION_FAILED,
+        "The upstream does not accept the credential that this service has for it (HTTP 401).",
+    ),
+    403: _Refused(
+        PERMISSION_DENIED,
+        "The upstream does not allow this to the credential that this service has for it (HTTP 403).",
+    ),
+}
+
+# Headers of the server's answer that stay: for support, and for when to come back.
+_KEPT = ("x-request-id", "request-id", "retry-after", "retry-after-ms")
+
+MAX_BYTES = 65_536
+
+
+async def refusal_of_own(response: Any, *, site: str) -> UpstreamError | None:
+    """What a client is told of this answer to a request with the operator's credential; None: the answer.
+
+    `response` is of httpx or httpx2, its body unread; `site` names the server in the log.
+    """
+    refused = _REFUSED.get(response.status_code)
+    if refused is None:
+        return None
+    kept = {name: response.headers[name] for name in _KEPT if name in response.headers}
+    told = await _error_of(response)
+    if told is not None and told.code in CODES:
+        return UpstreamError(
+            told.message, status=ERROR_STATUSES[told.code], code=told.code, headers=kept, extra=told.extra
+        )
+    _logger.error(
+        "%s answered HTTP %s to this service's own credential%s",
+        site,
+        response.status_code,
+        f": {told.code}" if told is not None else "",
+    )
+    # Asking again brings the same, until the operator has seen to it.
+    return UpstreamError(
+        refused.message, status=502, code=refused.code, headers={**kept, "x-should-retry": "false"}
+    )
+
+
+async def _error_of(response: Any) -> UpstreamError | None:
+    """The error in the answer's body, if that can be read."""
+    decoded = response.headers.get("content-encoding", "").strip().lower() in DECODED
+    body = b""
+    try:
+        async with aclosing(response.aiter_bytes() if decoded else response.aiter_raw()) as pieces:
+            async for piece in pieces:
+                body += piece
+                if len(body) > MAX_BYTES:
+                    return None
+        return error_from_payload(loads(body), status=response.status_code)
+    except ValueError:
+        return None
+    except Exception as error:
+        if error_for(error) is None:
+            raise
+        return None

@@ -25,6 +25,7 @@ class Job:
     - `size`: bytes of its request. `waited`: whether it is kept as queued, which it will have to be told.
     - `held_until`: when its lease is over at the latest, by `time.monotonic`.
     - `reason`: why it is to end early, once it is. `lost`: its lease is somebody else's, who says its end.
+    - `over`: everything was done, and its lease is being released or was.
     """
 
     held: Held
@@ -36,6 +37,7 @@ class Job:
     task: asyncio.Task[None] | None = None
     reason: APIError | None = None
     lost: bool = False
+    over: bool = False
     running: bool = False
 
     @classmethod
@@ -89,4 +91,6 @@ class Job:
             await log.flush()
             error = self.reason or self.outlet.refused or internal_error()
             response = await end_response(keeping, self.held, error)
-        await keeping.let_go(self.held, response)
+        await keeping.tell_end(self.held, response)
+        self.over = True
+        await keeping.let_go(self.held)

@@ -72,14 +72,18 @@ class Keeping(NamedTuple):
         """Ask the store for as long as a lease lasts."""
         return await insist(ask, seconds=self.limits.lease, doing=doing)
 
-    async def let_go(self, held: Held, response: JSON | None) -> None:
-        """Announce the end of a response, and hold its lease no longer. Raises StoreError.
+    async def tell_end(self, held: Held, response: JSON | None) -> None:
+        """Announce the end of a response, if it is kept. Raises StoreError.
 
-        In this order, so that whoever finds the lease abandoned announces it again.
+        While its lease is held, so that whoever finds that abandoned announces it again.
         """
-        store, id = self.store, held.id
         if response is not None and self.announce is not None:
-            await self.insist(partial(self.announce, held.owner, response), f"announce the end of {id}")
+            announce = partial(self.announce, held.owner, response)
+            await self.insist(announce, f"announce the end of {held.id}")
+
+    async def let_go(self, held: Held) -> None:
+        """Hold the lease of a response that has ended no longer. Raises StoreError."""
+        store, id = self.store, held.id
 
         async def forget() -> None:
             forgetting = [store.delete(JOB, "", id)] if self.limits.rerun else []

@@ -40,7 +40,8 @@ async def take_over(keeping: Keeping, worker: Worker, lease: str, prepare: Prepa
     response = await end_response(keeping, held, error)
     if response is not None:
         logger.warning("the worker of the background response %s is gone: %s", id, response["status"])
-    await keeping.let_go(held, response)
+    await keeping.tell_end(held, response)
+    await keeping.let_go(held)
 
 
 async def _begin_again(

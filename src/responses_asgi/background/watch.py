@@ -1,9 +1,10 @@
 """Looks after leases: our own are renewed, and what workers that are gone left behind is seen to.
 
 1. Renewing goes on whatever else does: a store that hangs costs a round, and an exception a line in the log.
-2. A lease that could not be renewed while it lasted is given up, since others may hold it.
-3. When the clock was set, or the machine was asleep, all leases may look expired that are not. Then nothing
-   is taken over until those who live have renewed theirs.
+2. A lease that could not be renewed while it lasted, nor after that, is given up, since others may hold it.
+   Having come too late alone, on a busy machine, costs nothing: one that nobody has claimed is still ours.
+3. When the clock was set, or the machine was asleep or very busy, all leases may look expired that are not.
+   Then nothing is taken over until those who live have renewed theirs.
 """
 
 from __future__ import annotations
@@ -55,16 +56,18 @@ class Watch:
         self._renewing = asyncio.Semaphore(_RENEWALS)
         self._taking = asyncio.Semaphore(_TAKE_OVERS)
         self._offset = now() - time.monotonic()
+        self._sweep_seconds = min(self._limits.poll, self._limits.lease / 2)
+        self._sweep_due = time.monotonic()
         self._quiet_until = 0.0
         self._failing: set[str] = set()
 
     async def run(self) -> None:
         """Look again and again."""
-        lease, poll = self._limits.lease, self._limits.poll
+        self._sweep_due = time.monotonic()
         await asyncio.gather(
-            self._every(lease / 4, "renewed", self._renew_all),
-            self._every(poll, "cancelled", self._cancel_asked),
-            self._every(min(poll, lease / 2), "taken over", self._sweep),
+            self._every(self._limits.lease / 4, "renewed", self._renew_all),
+            self._every(self._limits.poll, "cancelled", self._cancel_asked),
+            self._every(self._sweep_seconds, "taken over", self._sweep),
         )
 
     async def _every(self, seconds: float, what: str, look: Callable[[], Awaitable[None]]) -> None:
@@ -96,13 +99,13 @@ class Watch:
             async with self._renewing, asyncio.timeout(seconds / 2):
                 renewed = await self._store.leases.renew(KIND, held.name, held.epoch, seconds=seconds)
         except Exception:
-            if time.monotonic() >= job.held_until and job.id in self._worker.jobs:
+            if began >= job.held_until and job.id in self._worker.jobs:
                 logger.error("the lease of %s could not be renewed; it is given up", job.id)
                 self._worker.lose(job)
             raise
         if renewed:
             job.held_until = began + seconds
-        elif job.id in self._worker.jobs:
+        elif job.id in self._worker.jobs and not job.over:
             logger.error("the lease of %s is lost; somebody else ends it", job.id)
             self._worker.lose(job)
 
@@ -123,18 +126,29 @@ class Watch:
     # What others left behind
 
     async def _sweep(self) -> None:
-        offset = self._now() - time.monotonic()
-        if abs(offset - self._offset) > self._limits.lease / 4:
+        try:
+            if self._is_quiet():
+                return
+            async with asyncio.timeout(self._limits.lease):
+                expired = await self._store.leases.expired(KIND, limit=_PAGE)
+            own = {job.held.name for job in self._worker.jobs.values()}
+            found = (name for name in expired if name not in own)
+            await asyncio.gather(*map(self._take_over, found))
+        finally:
+            self._sweep_due = time.monotonic() + self._sweep_seconds
+
+    def _is_quiet(self) -> bool:
+        """Whether nothing is to be taken over now."""
+        lease, now = self._limits.lease, time.monotonic()
+        offset = self._now() - now
+        if abs(offset - self._offset) > lease / 4:
             logger.warning("the clock has jumped by %.1f seconds", offset - self._offset)
-            self._quiet_until = time.monotonic() + self._limits.lease
+            self._quiet_until = now + lease
+        elif now - self._sweep_due > lease / 2:
+            # What kept us may have kept the others. They are late as well, and renew theirs at once.
+            self._quiet_until = max(self._quiet_until, now + lease / 4)
         self._offset = offset
-        if self._worker.stopping or time.monotonic() < self._quiet_until:
-            return
-        async with asyncio.timeout(self._limits.lease):
-            expired = await self._store.leases.expired(KIND, limit=_PAGE)
-        own = {job.held.name for job in self._worker.jobs.values()}
-        found = (name for name in expired if name not in own)
-        await asyncio.gather(*map(self._take_over, found))
+        return self._worker.stopping or now < self._quiet_until
 
     async def _take_over(self, lease: str) -> None:
         try:

@@ -1,0 +1,125 @@
+"""Leases of workers that are busy: what comes too late, and what was let go, is not taken for lost."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+
+from responses_asgi import MemoryStore, StoreError
+from responses_asgi.background import BackgroundLimits
+from responses_asgi.background.insist import insist
+from responses_asgi.background.keeping import KIND, Keeping
+from responses_asgi.background.watch import Watch
+from responses_asgi.background.worker import Worker
+from responses_asgi.history import State
+from responses_asgi.owners import Owners
+from tests.background_driver import WORDS, Model, eventually, output_text, serving
+from tests.loopback import until
+from tests.troubled_store import Troubled
+
+LEASE = 0.4
+
+
+@pytest.fixture
+def store() -> Troubled:
+    return Troubled(MemoryStore())
+
+
+@pytest.fixture
+def renewals(store: Troubled, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What came of each renewal that was answered."""
+    answers: list[object] = []
+    renew = store.leases.renew
+
+    async def noted(*args: Any, **options: Any) -> Any:
+        answers.append(await renew(*args, **options))
+        return answers[-1]
+
+    monkeypatch.setattr(store.leases, "renew", noted, raising=False)
+    return answers
+
+
+async def is_tidy(store: Troubled) -> bool:
+    return await store.leases.count(KIND) == 0
+
+
+async def test_a_lease_that_is_let_go_is_not_lost(
+    store: Troubled, renewals: list[object], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A renewal may be answered between the release and the end of the job."""
+    model = Model(free=True)
+    async with serving(model, store, limits={"lease": LEASE, "rerun": True, "retention": 60}) as service:
+        store.lost = {"release"}
+        store.away("release")
+        created = await service.create()
+        assert (await service.ended(created["id"]))["status"] == "completed"
+        await until(lambda: False in renewals, 30)
+        store.back()
+        await eventually(lambda: is_tidy(store))
+    assert "is lost" not in caplog.text
+    assert "could not be kept" not in caplog.text
+
+
+async def test_a_lease_that_nobody_took_is_renewed_late(
+    store: Troubled, renewals: list[object], caplog: pytest.LogCaptureFixture
+) -> None:
+    """As when a process gets no CPU for longer than a lease, while it waits for the store."""
+    model = Model()
+    async with serving(model, store, limits={"lease": LEASE}) as service:
+        await model.let(2)
+        created = await service.create()
+        store.trouble = {"renew": None}
+        began = time.monotonic()
+        await until(lambda: time.monotonic() > began + LEASE / 4 + 0.05, 30)
+        # It waits for a renewal now; then the whole loop stands still.
+        time.sleep(LEASE * 1.5)  # noqa: ASYNC251 - that is the point
+        store.back()
+        renewals.clear()
+        await until(lambda: True in renewals, 30)
+        await model.let()
+        response = await service.ended(created["id"])
+    assert (response["status"], output_text(response)) == ("completed", "".join(WORDS))
+    assert "given up" not in caplog.text
+
+
+async def test_who_was_held_up_lets_the_others_renew_first() -> None:
+    """A machine that is too busy for anybody: leases run out of workers that live."""
+    store = MemoryStore()
+    keeping = Keeping(State(store, owners=Owners()), store, BackgroundLimits(lease=LEASE, poll=0.02))
+    watching = asyncio.create_task(Watch(Worker(keeping), keeping).run())
+    try:
+        await asyncio.sleep(0.05)
+        epoch = await store.leases.claim(KIND, "resp_1 owner", seconds=0.1)
+        assert epoch is not None
+        time.sleep(LEASE * 0.8)  # noqa: ASYNC251 - that is the point
+        # Whoever looks for what is lost has its turn, and the other renews.
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert await store.leases.expired(KIND) == ["resp_1 owner"]
+        assert await store.leases.renew(KIND, "resp_1 owner", epoch, seconds=0.1)
+
+        async def is_tidy() -> bool:
+            return await store.leases.count(KIND) == 0
+
+        # And then it is gone.
+        await eventually(is_tidy)
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+
+
+async def test_a_program_that_was_asleep_asks_once_more() -> None:
+    """The time it was given is over, but it was not used."""
+    answers: list[Exception | None] = [StoreError("Away."), None]
+
+    async def ask() -> str:
+        time.sleep(0.05)  # noqa: ASYNC251 - that is the point
+        if (error := answers.pop(0)) is not None:
+            raise error
+        return "done"
+
+    assert await insist(ask, seconds=0.01, doing="try it") == "done"
+    assert answers == []

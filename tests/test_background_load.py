@@ -81,14 +81,7 @@ def peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def working() -> list[object]:
-    """What is made for a response and for no longer."""
-    return [one for one in gc.get_objects() if issubclass(type(one), Job | LogOutlet)]
-
-
 async def test_five_hundred_at_once(store: BackgroundStore) -> None:
-    # Of other tests in this process, which may have failed.
-    others = working()
     model = Busy(free=True, pause=0.002)
     async with serving(model, store, limits=LIMITS) as service:
         await made(service, 100)
@@ -100,8 +93,11 @@ async def test_five_hundred_at_once(store: BackgroundStore) -> None:
         async def is_tidy() -> bool:
             return await store.leases.count("response") == 0
 
+        async def is_forgotten() -> bool:
+            return alive(Job, LogOutlet) == []
+
         await eventually(is_tidy)
-        assert alive(Job, LogOutlet) == []
+        await eventually(is_forgotten)
         if not isinstance(store, MemoryStore):
             assert left < MOST_LEFT
         print(f"{type(store).__name__}: 500 in {seconds:.1f} s, {left / 1e6:.0f} MB more")

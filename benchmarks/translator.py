@@ -1,81 +1,117 @@
-"""What one text delta costs in the pure translator, beside plain JSON work on the same chunk.
+"""What one delta costs in the pure translators, beside plain JSON work on the same chunk.
 
-Baseline: decode the chunk and encode it again. Bridge: decode it and let the machine make its events. Both
-are measured in turns in one process, and the medians are shown, so a noisy machine disturbs both alike.
+`json` decodes a chunk and encodes it again; the others decode it and let a machine make its events. Each turn
+is a process of its own, with the JSON library of the extra `fast` or without:
+`python -m benchmarks.translator NAME [--fast]` prints the microseconds of CPU per delta.
 """
 
 from __future__ import annotations
 
+import argparse
 import gc
 import itertools
-import statistics
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
-from responses_asgi.profiles import PROFILES
-from responses_asgi.translate.responses_to_chat import ResponsesToChat
-from responses_asgi.types.json import dumps, loads
+from benchmarks import installed
+from benchmarks.measurement import Result, alternate
+from benchmarks.processes import ROOT, module
 
-__all__ = ["main"]
+__all__ = ["KINDS", "main", "measure", "translate"]
 
-REPEATS = 7
-LENGTHS = (1_000, 10_000)
-"""Deltas per answer. The cost per delta must not grow with the length."""
-
-CHUNK = {
-    "id": "chatcmpl-0123456789",
-    "object": "chat.completion.chunk",
-    "created": 1_700_000_000,
-    "model": "house",
-    "choices": [{"index": 0, "delta": {"content": " word"}, "finish_reason": None}],
+KINDS: dict[str, str] = {
+    "json": "chat-burst",
+    "text": "chat-burst",
+    "arguments": "chat-calls",
+    "text from Responses": "responses-burst",
+    "arguments from Responses": "responses-calls",
 }
-LAST = {**CHUNK, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+"""What is measured, and the row of `ANSWERS` that is translated."""
+
+TIMES = 20
+"""How often the answer is translated in one turn."""
 
 
-def plain(chunks: list[bytes]) -> int:
-    """Decode and encode every chunk; returns how many there were."""
-    return sum(1 for chunk in chunks if dumps(loads(chunk)))
+def measure(name: str, repeats: int) -> Result:
+    """Microseconds of CPU per delta, of each kind without and with the extra `fast`."""
+    measures: dict[str, Callable[[], float]] = {}
+    for suffix, options in (("", ()), (" [fast]", ("--fast",))):
+        if options and not installed.has_fast():
+            continue
+        for kind in KINDS:
+            measures[kind + suffix] = partial(_in_a_process, kind, options)
+    return Result(name, "us/delta", "json", alternate(measures, repeats))
 
 
-def bridge(chunks: list[bytes]) -> int:
-    """Decode and translate every chunk; returns how many text deltas came out."""
+def _in_a_process(kind: str, options: Sequence[str]) -> float:
+    command = module("translator", kind, *options)
+    return float(subprocess.run(command, capture_output=True, check=True, text=True, cwd=ROOT).stdout)
+
+
+def translate(kind: str, chunks: Sequence[bytes]) -> int:
+    """Decode and translate the chunks of one answer; returns how many events came out.
+
+    `chunks` are JSON documents, without the `[DONE]` of Chat.
+    """
+    from responses_asgi import PROFILES
+    from responses_asgi.translate.chat_to_responses import ChatToResponses
+    from responses_asgi.translate.responses_to_chat import ResponsesToChat
+    from responses_asgi.types.json import dumps, loads
+
+    if kind == "json":
+        return sum(1 for chunk in chunks if dumps(loads(chunk)))
     numbers = itertools.count()
-    body = {"model": "house", "input": "hi", "stream": True}
-    machine = ResponsesToChat(
-        body, profile=PROFILES["generic"], new_id=lambda prefix: f"{prefix}_{next(numbers)}", now=lambda: 0
-    )
+
+    def new_id(prefix: str) -> str:
+        return f"{prefix}_{next(numbers)}"
+
+    machine: ChatToResponses | ResponsesToChat
+    if KINDS[kind].startswith("responses"):
+        chat = {"model": "house", "messages": [{"role": "user", "content": "hi"}], "stream": True}
+        machine = ChatToResponses(chat, profile=PROFILES["generic"], new_id=new_id, now=lambda: 0)
+    else:
+        responses = {"model": "house", "input": "hi", "stream": True}
+        machine = ResponsesToChat(responses, profile=PROFILES["generic"], new_id=new_id, now=lambda: 0)
     machine.request()
-    machine.start()
-    deltas = 0
+    count = len(machine.start())
     for chunk in chunks:
-        deltas += sum(event.type == "response.output_text.delta" for event in machine.feed(loads(chunk)))
-    machine.feed(LAST)
-    machine.finish(marker=True)
-    return deltas
+        count += len(machine.feed(loads(chunk)))
+    return count + len(machine.finish(marker=True))
 
 
-def nanoseconds(work: Callable[[list[bytes]], int], chunks: list[bytes]) -> float:
-    """CPU time per chunk. Raises RuntimeError when a delta was lost."""
+def chunks_of(kind: str) -> list[bytes]:
+    """The JSON documents of the answer that this kind is about."""
+    from benchmarks.answers import ANSWERS
+
+    events = [event for events in ANSWERS[KINDS[kind]].writes for event in events]
+    documents = [event.rpartition(b"data: ")[2].strip() for event in events]
+    return [document for document in documents if document != b"[DONE]"]
+
+
+def main(arguments: list[str]) -> None:
+    """Print the microseconds per delta. Raises RuntimeError when a delta was lost."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.translator")
+    parser.add_argument("kind", choices=KINDS)
+    parser.add_argument("--fast", action="store_true")
+    asked = parser.parse_args(arguments)
+    installed.choose(fast=asked.fast)
+    from benchmarks.answers import ANSWERS
+
+    chunks = chunks_of(asked.kind)
+    deltas = ANSWERS[KINDS[asked.kind]].deltas
+    for _ in range(3):
+        translate(asked.kind, chunks)
     gc.collect()
     began = time.process_time_ns()
-    count = work(chunks)
+    counts = [translate(asked.kind, chunks) for _ in range(TIMES)]
     spent = time.process_time_ns() - began
-    if count != len(chunks):
-        raise RuntimeError(f"{len(chunks)} chunks went in, {count} came out")
-    return spent / len(chunks)
-
-
-def main() -> None:
-    """Measure both and print one line per length."""
-    print(
-        f"{'deltas':>8} {'json':>10} {'translator':>12} {'ratio':>7}   (CPU per delta, median of {REPEATS})"
-    )
-    for length in LENGTHS:
-        chunks = [dumps(CHUNK)] * length
-        pairs = [(nanoseconds(plain, chunks), nanoseconds(bridge, chunks)) for _ in range(REPEATS)]
-        json_ns, bridge_ns = (statistics.median(column) for column in zip(*pairs, strict=True))
-        print(f"{length:>8} {json_ns:>7.0f} ns {bridge_ns:>9.0f} ns {bridge_ns / json_ns:>6.1f}x")
+    if min(counts) < deltas:
+        raise RuntimeError(f"{deltas} deltas went in, {min(counts)} events came out")
+    print(spent / TIMES / deltas / 1000)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -1,0 +1,36 @@
+"""All scenarios by name: those of servers that are asked, and the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from benchmarks import imports, loads, open_streams, translator
+from benchmarks.measurement import Result
+from benchmarks.scenarios import LOADS
+
+__all__ = ["SUITE", "Scenario"]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One scenario: what it is about, and `measure(name, repeats)`."""
+
+    about: str
+    measure: Callable[[str, int], Result]
+
+
+def _load(load: loads.Load) -> Scenario:
+    return Scenario(load.about, lambda name, repeats: loads.measure(name, load, repeats))
+
+
+SUITE: dict[str, Scenario] = {
+    "translator": Scenario("a chunk decoded and translated, beside its JSON alone", translator.measure),
+    "import": Scenario("CPU of a new process that imports the package", imports.measure),
+    **{name: _load(load) for name, load in LOADS.items()},
+    "open-in-process": Scenario(
+        "memory for 1000 open streams", partial(open_streams.measure, place="in-process")
+    ),
+    "open-http": Scenario("memory for 1000 open streams", partial(open_streams.measure, place="http")),
+}

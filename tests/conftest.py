@@ -1,4 +1,5 @@
-"""What concerns the whole run: the count of recorded exchanges at its end, and the heap that tests share."""
+"""What concerns the whole run: how Hypothesis tries, the count of recorded exchanges at its end, and the heap
+that tests share."""
 
 from __future__ import annotations
 
@@ -6,8 +7,16 @@ import gc
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
+from tests.examples import examples
 from tests.recordings import COUNTS
+
+# How long an example takes says nothing on a machine that is busy with other tests.
+settings.register_profile(
+    "tests", examples(100), deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("tests")
 
 
 @pytest.fixture

@@ -397,3 +397,13 @@ def test_an_error_keeps_its_code_and_status() -> None:
     got = answer([{"type": "response.failed", "response": response("failed", error=error)}])
     assert got.failure is not None
     assert (got.failure.status, got.failure.code) == (429, "rate_limit_exceeded")
+
+
+@pytest.mark.parametrize(
+    "details", [None, "odd", ["odd"], {"reason": None}, {"reason": ["odd"]}, {"reason": {}}]
+)
+def test_a_reason_of_any_shape_is_said_as_length_and_reported(details: Any) -> None:
+    response = {"status": "incomplete", "output": [], "incomplete_details": details}
+    got = answer([{"type": "response.incomplete", "response": response}])
+    assert got.completion["choices"][0]["finish_reason"] == "length"
+    assert got.reported == {"incomplete_details.reason"}

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from responses_asgi.errors import UpstreamError
 from tests.chat_machine import answer, answer_to_bytes, checked, translator
+from tests.examples import examples
 from tests.responses_answers import PLAIN, Item, ResponsesAnswer, Style, answers, streams, styles
 
 JSON = dict[str, Any]
@@ -23,7 +24,7 @@ def sent(draw: st.DrawFn) -> tuple[ResponsesAnswer, Style, list[JSON]]:
     return said, style, draw(streams(said, style))
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(sent())
 def test_a_stream_is_legal_and_says_the_same(case: tuple[ResponsesAnswer, Style, list[JSON]]) -> None:
     said, _, events = case
@@ -215,8 +216,8 @@ wild_events = loose(
 )
 
 
-# The first wild event takes seconds to draw on a busy machine.
-@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+@examples(400)
+@example([{"type": "response.incomplete", "response": {"incomplete_details": {"reason": []}}}], {})
 @given(
     st.lists(wild_events, max_size=6),
     st.sampled_from([{}, {"stop": ["a"]}, {"functions": [{"name": "f"}]}, {"stream_options": None}]),

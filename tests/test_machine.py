@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from responses_asgi.errors import UpstreamError
 from responses_asgi.testing import assert_valid_stream
 from responses_asgi.translate.finish_reasons import FINISH_REASONS
 from responses_asgi.translate.reasoning import open_details
+from tests.examples import examples
 from tests.machine import STOP, TAGGED, answer, call, calls, delta, translator, whole
 
 USAGE = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
@@ -611,7 +612,7 @@ chunks = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.lists(chunks, max_size=6), st.booleans(), st.sampled_from(["openai", "openresponses"]))
 def test_any_json_makes_a_legal_stream(sent: list[Any], marker: bool, dialect: Any) -> None:
     answer(sent, marker=marker, dialect=dialect, profile=TAGGED)
@@ -644,7 +645,7 @@ moves = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.lists(moves, max_size=8), st.sampled_from(["stop", "length", None]))
 def test_any_order_of_fragments_makes_a_legal_stream(sent: list[Any], finish: str | None) -> None:
     answer([*sent, delta(finish=finish)], {"tools": [{"type": "function", "name": "get"}]})

@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from typing import Any
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from responses_asgi.errors import UpstreamError
@@ -17,6 +17,7 @@ from responses_asgi.translate.responses_to_chat import ResponsesToChat
 from responses_asgi.translate.snapshot import fold
 from responses_asgi.types.events import Dialect
 from tests.chat_answers import NAMES, STATUSES, ChatAnswer, Style, answers, streams, styles, whole
+from tests.examples import examples
 from tests.facts import facts_of
 
 JSON = dict[str, Any]
@@ -200,7 +201,7 @@ wild_chunks = loose(
 )
 
 
-@settings(max_examples=400)
+@examples(400)
 @example([{"service_tier": []}], "openai", False, "generic")
 @example(
     [{"choices": [{"delta": {"content": "a", "annotations": [{"type": []}]}}]}], "openai", False, "generic"

@@ -19,6 +19,7 @@ from responses_asgi.resources.call import Method
 from responses_asgi.resources.resources import ROUTES, Resources
 from responses_asgi.stores.memory import MemoryStore
 from responses_asgi.types.json import JSON
+from tests.examples import examples
 from tests.loopback import Got, ask, served
 from tests.state_driver import KEY, OTHER_KEY, WRONG_KEY, Door, Kept, Model, answered, state_over, users
 
@@ -375,7 +376,7 @@ NAMES = st.sampled_from(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(pairs=st.lists(st.tuples(NAMES | TEXT, TEXT), max_size=6), raw=st.binary(max_size=20))
 async def test_any_query_is_answered_or_refused(pairs: list[tuple[str, str]], raw: bytes) -> None:
     things = await Things.make()

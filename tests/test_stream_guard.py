@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from starlette.responses import StreamingResponse
 
@@ -31,6 +31,7 @@ from responses_asgi.types.asgi import ASGIApp, Message, Receive, Scope, Send
 from tests import test_chat_validator as chat
 from tests import test_validator as responses
 from tests.asgi_driver import SSE, Exchange, data, playing, post
+from tests.examples import examples
 from tests.recordings import COUNTS, FOLDER, MISSING, Replay, recordings
 
 JSON = dict[str, Any]
@@ -515,7 +516,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 VALUES = [*map(json.dumps, (None, True, 0, -1, 2, math.pi, "", "x", [], [[]], [1], ["x"], {}, {"a": {}}))]
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(data=st.data())
 @pytest.mark.parametrize("api", ["responses", "chat"])
 def test_no_value_of_another_type_is_too_much_for_a_repair(api: str, data: st.DataObject) -> None:

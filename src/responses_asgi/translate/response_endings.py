@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from responses_asgi.errors import APIError, UpstreamError, error_from_payload
 from responses_asgi.types.json import JSON
 
-__all__ = ["CLIENT_ACTS", "is_response", "not_answered", "refuse_acts", "told_response"]
+__all__ = ["CLIENT_ACTS", "incomplete_reason", "is_response", "not_answered", "refuse_acts", "told_response"]
 
 # Items that wait for the client to act; Chat cannot say them, and without an answer the turn cannot go on.
 CLIENT_ACTS = frozenset(
@@ -68,6 +68,17 @@ def refuse_acts(items: Iterable[JSON]) -> None:
         if kind in CLIENT_ACTS and item.get("execution") != "server" and item.get("call_id") not in answered:
             message = f"The upstream asks the client for a {kind}, which Chat Completions cannot say."
             raise UpstreamError(message, status=502, code="unsupported_output")
+
+
+def incomplete_reason(response: JSON) -> str | None:
+    """Why a response is incomplete, as text whatever the server puts there; None where it does not say.
+
+    >>> incomplete_reason({"incomplete_details": {"reason": "content_filter"}})
+    'content_filter'
+    """
+    details = response.get("incomplete_details")
+    reason = details.get("reason") if isinstance(details, dict) else details
+    return None if reason is None else str(reason)
 
 
 def not_answered(response: JSON) -> APIError:

@@ -21,7 +21,13 @@ from responses_asgi.translate.answer_fields import chat_fields
 from responses_asgi.translate.chat_parts import choice_logprobs, flat_annotation, nested_annotation
 from responses_asgi.translate.chat_writer import ChatChoice, ChatWriter
 from responses_asgi.translate.finish_reasons import Ending, finish_reason_of
-from responses_asgi.translate.response_endings import is_response, not_answered, refuse_acts, told_response
+from responses_asgi.translate.response_endings import (
+    incomplete_reason,
+    is_response,
+    not_answered,
+    refuse_acts,
+    told_response,
+)
 from responses_asgi.translate.said_items import Item, SaidItems
 from responses_asgi.translate.stop_cut import StopCut
 from responses_asgi.translate.untold import report_untold
@@ -169,8 +175,7 @@ class ChatStream:
         if status == "completed":
             # An answer that was cut does not go on, whatever the client does.
             refuse_acts(self.items)
-        details = response.get("incomplete_details") or {}
-        self._ending = Ending(status, details.get("reason") if status == "incomplete" else None)
+        self._ending = Ending(status, incomplete_reason(response) if status == "incomplete" else None)
         self._extras = chat_fields(response, losses=self._losses)
         self.complete = True
 

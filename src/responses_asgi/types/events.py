@@ -84,6 +84,21 @@ RESPONSE_ORDER: dict[str, dict[str, str]] = {
     "ended": {},
 }
 
+
+def _searching(call: str) -> dict[str, dict[str, str]]:
+    """The life of a search. One that fails has no event of its own: it is done, with that status."""
+    return {
+        "opened": {
+            f"response.{call}.in_progress": "opened",
+            f"response.{call}.searching": "opened",
+            f"response.{call}.completed": "ended",
+            "response.output_item.done": "closed",
+        },
+        "ended": {"response.output_item.done": "closed"},
+        "closed": {},
+    }
+
+
 # Item type -> state -> event -> next state. Every item starts in "opened" after response.output_item.added.
 ITEM_ORDER: dict[str, dict[str, dict[str, str]]] = {
     "message": {
@@ -166,6 +181,44 @@ ITEM_ORDER: dict[str, dict[str, dict[str, str]]] = {
         },
         "said": {"response.mcp_call.completed": "ended", "response.mcp_call.failed": "ended"},
         "ended": {"response.output_item.done": "closed"},
+        "closed": {},
+    },
+    "web_search_call": _searching("web_search_call"),
+    "file_search_call": _searching("file_search_call"),
+    # One that fails has no event of its own: it is done, with that status.
+    "code_interpreter_call": {
+        "opened": {
+            "response.code_interpreter_call.in_progress": "opened",
+            "response.code_interpreter_call_code.delta": "opened",
+            "response.code_interpreter_call_code.done": "said",
+            "response.output_item.done": "closed",
+        },
+        "said": {
+            "response.code_interpreter_call.interpreting": "said",
+            "response.code_interpreter_call.completed": "ended",
+            "response.output_item.done": "closed",
+        },
+        "ended": {"response.output_item.done": "closed"},
+        "closed": {},
+    },
+    "image_generation_call": {
+        "opened": {
+            "response.image_generation_call.in_progress": "opened",
+            "response.image_generation_call.generating": "opened",
+            "response.image_generation_call.partial_image": "opened",
+            "response.image_generation_call.completed": "ended",
+            "response.output_item.done": "closed",
+        },
+        "ended": {"response.output_item.done": "closed"},
+        "closed": {},
+    },
+    # It is told when the commands have run, so its status may be that of the end from the beginning.
+    "shell_call_output": {
+        "opened": {
+            "response.shell_call_output_content.delta": "opened",
+            "response.shell_call_output_content.done": "opened",
+            "response.output_item.done": "closed",
+        },
         "closed": {},
     },
 }

@@ -94,7 +94,7 @@ async def test_a_server_that_dies_in_a_call_costs_only_the_call(tmp_path: Path) 
         types, response = whole(await ask(app, "s__crash"))
         assert types == ["mcp_call", "message"]
         assert response["output"][0]["status"] == "failed"
-        assert "MCP server s failed" in response["output"][0]["error"]
+        assert "MCP server s failed" in response["output"][0]["error"]["content"][0]["text"]
         _, response = whole(await ask(app, "s__add", arguments={"a": 1, "b": 2}))
         assert response["output"][0]["output"] == "3"
         assert len(started(log)) == 2

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from responses_asgi.hosted import Hosted, HostedLimits
+from responses_asgi.translate.rounds import HostedResult
 from tests.hosted_servers import (
     CONTEXT,
     QUICK,
@@ -37,7 +38,7 @@ async def test_the_tools_of_a_server_are_offered_and_called() -> None:
         tool = offer.tools["maths__add"]
         assert (tool.label, tool.name, tool.approval) == ("maths", "add", False)
         assert tool.parameters["required"] == ["a", "b"]
-        assert await tool.call({"a": 1, "b": 2}, CONTEXT) == ("3", False)
+        assert await tool.call({"a": 1, "b": 2}, CONTEXT) == HostedResult("3", False)
         assert hosted.health()["servers"]["maths"] == {"state": "ready", "tools": len(offer.tools)}
 
 
@@ -115,7 +116,7 @@ async def test_a_call_that_takes_too_long_is_given_up_by_both(tmp_path: Path) ->
     async with opened(Hosted(servers=servers, limits=QUICK)) as hosted:
         await offered(hosted, asking())
         late = await call(hosted, "s__hang")
-        assert late == ("hang did not answer within 0.3 s.", True)
+        assert late == HostedResult("hang did not answer within 0.3 s.", True)
         await until(lambda: "hang given up" in log.read_text())
         assert hosted.health()["servers"]["s"]["state"] == "ready"
         assert len(started(log)) == 1

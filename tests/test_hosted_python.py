@@ -105,7 +105,9 @@ def test_descriptions_in_the_style_of_sphinx() -> None:
 
 
 async def test_arguments_are_read_and_answers_are_told_as_json() -> None:
-    assert await run(weather, place={"city": "Nice"}, unit="f") == ('{"place":"Nice","degrees":68.9}', False)
+    assert await run(weather, place={"city": "Nice"}, unit="f") == HostedResult(
+        '{"place":"Nice","degrees":68.9}', False
+    )
 
 
 async def test_arguments_that_do_not_fit_are_told_to_the_model() -> None:
@@ -136,7 +138,7 @@ async def test_every_answer_is_told(answer: Any, told: str) -> None:
     def give() -> Any:
         return answer
 
-    assert await run(give) == (told, False)
+    assert await run(give) == HostedResult(told, False)
 
 
 async def test_failures_are_told_and_never_raised() -> None:
@@ -152,10 +154,10 @@ async def test_failures_are_told_and_never_raised() -> None:
     def late() -> str:
         raise TimeoutError("the database is slow")
 
-    assert await run(broken) == ("KeyError: 'no such order'", True)
-    assert await run(silent) == ("RuntimeError", True)
-    assert await run(given_up) == ("There is no such order.", True)
-    assert await run(late) == ("TimeoutError: the database is slow", True)
+    assert await run(broken) == HostedResult("KeyError: 'no such order'", True)
+    assert await run(silent) == HostedResult("RuntimeError", True)
+    assert await run(given_up) == HostedResult("There is no such order.", True)
+    assert await run(late) == HostedResult("TimeoutError: the database is slow", True)
 
 
 async def test_sync_functions_run_in_a_thread_with_the_context() -> None:
@@ -201,9 +203,9 @@ async def test_too_slow_and_too_long() -> None:
     def long() -> str:
         return "x" * 1000
 
-    assert await run(slow) == ("slow did not answer within 0.05 s.", True)
+    assert await run(slow) == HostedResult("slow did not answer within 0.05 s.", True)
     made = hosted_tool(long, HostedLimits(result_chars=10))
-    assert await made.call({}, CONTEXT) == ("xxxxxxxxxx\n[cut off: 10 of 1000 characters]", False)
+    assert await made.call({}, CONTEXT) == HostedResult("xxxxxxxxxx\n[cut off: 10 of 1000 characters]", False)
 
 
 async def test_a_client_that_leaves_cancels_the_tool() -> None:
@@ -316,10 +318,11 @@ async def test_functions_are_offered_always_or_by_label() -> None:
             "name": "tools__price",
             "description": "The price of an item.",
             "parameters": offer.tools["tools__price"].parameters,
+            "strict": False,
         }
     ]
     assert offer.listed == []
-    assert await offer.tools["tools__price"].call({"item": "tea"}, CONTEXT) == ("tea: 5", False)
+    assert await offer.tools["tools__price"].call({"item": "tea"}, CONTEXT) == HostedResult("tea: 5", False)
     offer = await offered(hosted, asking(mcp("admin")))
     assert names(offer.body["tools"]) == ["admin__remove", "tools__price"]
     assert offer.tools["admin__remove"].approval
@@ -344,7 +347,7 @@ async def test_tools_made_by_hand() -> None:
 
     made = HostedTool(label="own", name="echo", run=answer)
     offer = await offered(Hosted(tools=[made]), asking())
-    assert await offer.tools["own__echo"].call({"a": 1}, CONTEXT) == ('{"a":1}', False)
+    assert await offer.tools["own__echo"].call({"a": 1}, CONTEXT) == HostedResult('{"a":1}', False)
 
 
 def test_settings_that_cannot_work() -> None:

@@ -161,7 +161,10 @@ def test_three_rounds_with_parallel_calls() -> None:
     output = told.response()["output"]
     assert told.types == ["mcp_list_tools", "mcp_call", "mcp_call", "mcp_call", "message"]
     assert [item.get("output") for item in output[1:4]] == ["one", None, "three"]
-    assert output[2]["error"] == "two"
+    assert output[2]["error"] == {
+        "type": "mcp_tool_execution_error",
+        "content": [{"type": "text", "text": "two"}],
+    }
     assert [message["role"] for message in told.asked[2]["messages"]] == [
         "user",
         "assistant",

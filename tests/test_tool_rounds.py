@@ -58,6 +58,7 @@ class Sums:
     concurrency: int = 4
     seconds: float = 20.0
     always: bool = False
+    progress: bool = False
 
     async def offer(self, body: JSON, context: ExchangeContext, history: Sequence[JSON]) -> Offered | None:
         asked = [tool for tool in body.get("tools") or () if tool.get("server_label") == "sums"]

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from responses_asgi.hosted.hosted import Hosted
     from responses_asgi.hosted.limits import HostedLimits
     from responses_asgi.hosted.mcp_server import MCPServer
+    from responses_asgi.hosted.pieces import ToolImage
     from responses_asgi.hosted.python_tools import tool
     from responses_asgi.hosted.tool import HostedTool, ToolOutput
     from responses_asgi.keys import KeyPolicy, Keys
@@ -114,6 +115,7 @@ __all__ = [
     "SQLiteStore",
     "StoreError",
     "ToolCall",
+    "ToolImage",
     "ToolOutput",
     "Upstream",
     "UpstreamError",
@@ -169,6 +171,7 @@ _MODULES = {
     "hosted.limits": ("HostedLimits",),
     "hosted.mcp_server": ("MCPServer",),
     "hosted.python_tools": ("tool",),
+    "hosted.pieces": ("ToolImage",),
     "hosted.tool": ("HostedTool", "ToolOutput"),
     "loss": ("Loss", "Losses"),
     "middleware.chat": ("ChatCompletionsMiddleware",),

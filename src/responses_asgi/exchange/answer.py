@@ -160,8 +160,9 @@ class Answer:
             await self._end(list(events))
 
     def resume(self) -> None:
-        """The upstream is called again."""
+        """The upstream is called again. Another one must not begin anew what tools have done by now."""
         self._open = set(range(self.translator.calls))
+        self._hold = False
 
     def abandon(self, error: APIError) -> None:
         """Nobody waits for the answer: end the translation, for the hooks and for a sink that stays."""

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 import re
@@ -23,6 +24,7 @@ from typing import NamedTuple
 from responses_asgi.errors import APIError, InvalidRequestError
 from responses_asgi.exchange.answer import Answer
 from responses_asgi.exchange.calls import Calls
+from responses_asgi.exchange.inner_response import internal_error
 from responses_asgi.exchange.interceptors import Ended
 from responses_asgi.exchange.outlets import KeepingOutlet, Outlet
 from responses_asgi.exchange.pairs import Pair, Past, pair_of
@@ -33,11 +35,12 @@ from responses_asgi.history import Recent, Turn
 from responses_asgi.history.requests import Detached
 from responses_asgi.history.sealed import reasoning_seal
 from responses_asgi.loss import Loss, Losses
+from responses_asgi.translate.chat_over_responses import ChatOverResponses
 from responses_asgi.translate.chat_to_responses import ChatToResponses
 from responses_asgi.translate.messages import HISTORY
 from responses_asgi.translate.rounds import Staged
 from responses_asgi.translate.translator import Translator
-from responses_asgi.types.asgi import Scope
+from responses_asgi.types.asgi import Message, Receive, Scope
 from responses_asgi.types.json import JSON
 from responses_asgi.upstreams.context import ExchangeContext
 from responses_asgi.upstreams.upstream import Upstream, WireAPI
@@ -55,6 +58,12 @@ LEFT = APIError("The client left.", status=499, type="client_error", code="clien
 """What an answer fails with that nobody is there for."""
 
 _CANCELLED = APIError("The request was cancelled.", status=499, type="client_error", code="request_cancelled")
+
+# Instead of one that is not made yet, or was given on: bodies with images are large, and streams are long.
+_NO_REQUEST = UpstreamRequest({}, b"")
+
+# Translators that know what the next turn of a Chat client needs and Chat cannot carry.
+_REMEMBERING = (ChatToResponses, ChatOverResponses)
 
 _EDITS = ("model", "set", "drop", "rename", "headers", "before_upstream", "on_event", "after_exchange")
 
@@ -80,6 +89,7 @@ class Attempt:
     """One try, made by `prepare` and run once."""
 
     asked: Asked
+    path: str
     pair: Pair
     upstream: Upstream
     turn: Turn
@@ -90,6 +100,8 @@ class Attempt:
     translating: float = 0.0
     ended: Ended | None = None
     """What became of it, once it was run; None where nobody asks."""
+    _raised: Exception | None = None
+    """What was raised when a later round was prepared."""
 
     @classmethod
     async def prepare(cls, asked: Asked, route: Route, service: Service) -> Attempt:
@@ -106,7 +118,7 @@ class Attempt:
             recent=asked.recent,
         )
         recall = None
-        if service.memory and asked.client == "chat" and not pair.equal:
+        if service.memory and asked.client == "chat" and (service.hosted or not pair.equal):
             recall = await service.memory.recall(asked.owner, asked.body)
         past = Past(turn.history, recall, state.new_id, reasoning_seal(state.seals, asked.owner))
         context = ExchangeContext(
@@ -144,11 +156,14 @@ class Attempt:
         if options.strict:
             _refuse_dropped(translator.losses)
         context.response_id = "" if pair.equal else translator.response_id
-        request = await upstream_request(
-            translated, scope=asked.scope, path=route.path, upstream=upstream, context=context
-        )
+        request = _NO_REQUEST
+        if tools is None or not tools.waiting:
+            request = await upstream_request(
+                translated, scope=asked.scope, path=route.path, upstream=upstream, context=context
+            )
         return cls(
             asked=asked,
+            path=route.path,
             pair=pair,
             upstream=upstream,
             turn=turn,
@@ -183,41 +198,40 @@ class Attempt:
             hold=hold,
             translating=self.translating,
         )
-        inner_path = self.request.scope["path"]
-        calls = self._calls(answer, outlet, service)
+        raised: BaseException | None = None
         gone = _CANCELLED
         try:
-            await calls.run(self.upstream.app)
-            while self.tools and answer.paused and await self._run_tools(self.tools, answer, outlet):
-                await self._ask_again(inner_path)
-                answer.resume()
+            ready = not self._waits or await self._run_approved(answer, outlet, service)
+            while ready and not answer.closed:
                 calls = self._calls(answer, outlet, service)
                 await calls.run(self.upstream.app)
+                raised = calls.raised
+                ready = answer.paused and await self._run_tools(answer, outlet, service)
             gone = LEFT
             if not (answer.closed or answer.started):
                 await outlet.vanish()
         finally:
             unheard = answer.started and not answer.closed
             answer.abandon(gone)
-            _log_losses(self.translator.losses, f"{self.upstream.profile.name} {inner_path}")
+            _log_losses(self.translator.losses, f"{self.upstream.profile.name} {self.path}")
             await self._settle(answer)
             if service.interceptors:
                 self.ended = self._ended(answer)
             if unheard:
                 await keep(self.translator.snapshot(), left=True)
-        if isinstance(calls.raised, APIError):
-            logger.warning("%s failed: %s", self.context.response_id, calls.raised)
-        elif calls.raised is not None:
+        raised = raised or self._raised
+        if isinstance(raised, APIError):
+            logger.warning("%s failed: %s", self.context.response_id, raised)
+        elif raised is not None:
             if answer.held:
-                logger.error("An upstream failed, another one is asked", exc_info=calls.raised)
+                logger.error("An upstream failed, another one is asked", exc_info=raised)
             else:
-                raise calls.raised
+                raise raised
         return answer.held
 
     def _calls(self, answer: Answer, outlet: Outlet, service: Service) -> Calls:
         """The upstream calls of one round, with the request as it is prepared."""
-        # Kept here no longer: bodies with images are large, and streams are long.
-        request, self.request = self.request, UpstreamRequest({}, b"")
+        request, self.request = self.request, _NO_REQUEST
         calls = Calls(
             answer,
             outlet.receive,
@@ -231,24 +245,52 @@ class Attempt:
         outlet.on_left = calls.left
         return calls
 
-    async def _run_tools(self, tools: ToolTurn, answer: Answer, outlet: Outlet) -> bool:
-        """Run what the upstream has called; whether it is to be asked again."""
-        assert isinstance(self.translator, Staged)
-        return await tools.run(self.translator, answer, outlet.receive)
+    @property
+    def _waits(self) -> bool:
+        """Whether calls that people have agreed to come before the upstream's first one."""
+        return self.tools is not None and self.tools.waiting
 
-    async def _ask_again(self, path: str) -> None:
-        self.request = await upstream_request(
-            self.translator.request(),
-            scope=self.asked.scope,
-            path=path,
-            upstream=self.upstream,
-            context=self.context,
-        )
+    async def _run_approved(self, answer: Answer, outlet: Outlet, service: Service) -> bool:
+        """Run what was waiting for an approval; whether the upstream is to be asked then."""
+        assert self.tools is not None
+        receive = self._listening(outlet, service)
+        stays = await self.tools.run_approved(self.translator.losses, receive)
+        return stays and await self._ask_again(answer)
+
+    async def _run_tools(self, answer: Answer, outlet: Outlet, service: Service) -> bool:
+        """Run what the upstream has called; whether it is to be asked again."""
+        assert self.tools is not None
+        assert isinstance(self.translator, Staged)
+        receive = self._listening(outlet, service)
+        goes_on = await self.tools.run(self.translator, answer, receive)
+        return goes_on and await self._ask_again(answer)
+
+    def _listening(self, outlet: Outlet, service: Service) -> Receive:
+        """What tells tools that the client has left, where that ends the answer."""
+        cancel = bool(self.asked.body.get("stream")) or service.options.cancel_json
+        return outlet.receive if cancel else _nothing
+
+    async def _ask_again(self, answer: Answer) -> bool:
+        """Prepare the request of the next round; False: it cannot be made, which the client is told."""
+        answer.resume()
+        try:
+            self.request = await upstream_request(
+                self.translator.request(),
+                scope=self.asked.scope,
+                path=self.path,
+                upstream=self.upstream,
+                context=self.context,
+            )
+        except Exception as error:
+            self._raised = error
+            await answer.fail(error if isinstance(error, APIError) else internal_error())
+            return False
+        return True
 
     async def _keep(self, service: Service, keep: Callable[[JSON], Awaitable[bool]]) -> bool:
         """Keep what the next turn needs; done before the client can begin it. False when the store failed."""
         translator = self.translator
-        if service.memory and isinstance(translator, ChatToResponses) and translator.failure is None:
+        if service.memory and isinstance(translator, _REMEMBERING) and translator.failure is None:
             await service.memory.keep(self.asked.owner, translator.remembered())
         return await keep(translator.snapshot())
 
@@ -274,6 +316,11 @@ class Attempt:
                 await waiting
         except Exception:
             logger.exception("after_exchange failed for %s", self.context.response_id)
+
+
+async def _nothing() -> Message:
+    """The `receive` of a client of whom nothing is to be heard."""
+    return await asyncio.Future[Message]()
 
 
 def is_edited(upstream: Upstream) -> bool:

@@ -62,5 +62,9 @@ class HostedTools(Protocol):
     def seconds(self) -> float:
         """The longest time for all tool calls of one answer."""
 
+    @property
+    def progress(self) -> bool:
+        """Whether Chat clients are told of calls, as reasoning."""
+
     async def offer(self, body: JSON, context: ExchangeContext, history: Sequence[JSON]) -> Offer | None:
         """What this request may use; None: no tool. Raises APIError for what it may not ask for."""

@@ -3,13 +3,17 @@
 1. What earlier turns show of such calls becomes what the upstream said and was told then.
 2. A call that a person has agreed to is run before the upstream is asked; one that was refused is told so.
 3. The calls of a round run side by side. A tool that fails is told to the model; it never breaks the stream.
+4. What the client demands of the first round (`tool_choice`) is not demanded of those that follow, or no round
+   would be the last. The last one that is allowed has to be an answer.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from responses_asgi.errors import InvalidRequestError
@@ -18,21 +22,29 @@ from responses_asgi.exchange.hosted_tools import HostedTools, Offer
 from responses_asgi.exchange.interceptors import ToolRun, around_tool
 from responses_asgi.exchange.options import Options
 from responses_asgi.exchange.pairs import Past, pair_of
+from responses_asgi.loss import Losses
 from responses_asgi.translate.chat_over_responses import ChatOverResponses
 from responses_asgi.translate.chat_to_responses import ChatToResponses
 from responses_asgi.translate.rounds import HostedCall, HostedName, HostedResult, Rounds, Staged
 from responses_asgi.translate.translator import History, NewId, Translator
 from responses_asgi.types.asgi import Receive
-from responses_asgi.types.json import JSON, loads
+from responses_asgi.types.json import JSON, dumps, loads
 from responses_asgi.upstreams.context import ExchangeContext
 from responses_asgi.upstreams.request import while_client_stays
 from responses_asgi.upstreams.upstream import Upstream
 
 __all__ = ["ToolTurn", "staged"]
 
+logger = logging.getLogger("responses_asgi")
+
 TOO_MANY = "The limit of tool calls for this response is reached; answer with what you know."
 TOO_LATE = "The time for tool calls of this response is over; answer with what you know."
 REFUSED = "The user did not agree to this call."
+GONE = "There is no such tool any more."
+BROKEN = "The tool could not be run."
+
+# What stands in a response for what a request says of its servers: as OpenAI has it.
+_HIDDEN: JSON = {"authorization": "<redacted>", "headers": None}
 
 
 async def staged(
@@ -43,13 +55,13 @@ async def staged(
     past: Past,
     hosted: HostedTools,
     context: ExchangeContext,
-) -> tuple[Translator, ToolTurn] | None:
+) -> tuple[Translator, ToolTurn | None] | None:
     """The translator of a request that may use tools of the service, and its tools; None: it may use none.
 
     `body` is the request without state. Raises InvalidRequestError for tools that it may not ask for.
     """
     outer: ChatToResponses | None = None
-    history = past.history
+    history, given = past.history, body
     if context.api == "chat":
         outer = ChatToResponses(
             body,
@@ -64,44 +76,90 @@ async def staged(
     offer = await hosted.offer(body, context, history.items)
     if offer is None:
         return None
-    tools = ToolTurn(hosted, offer, context)
-    given = offer.body.get("input")
-    items = given if isinstance(given, list) else []
-    await tools.decide([*history.items, *items], past.new_id)
-    asked = {**offer.body, "input": tools.plain(items)} if items else offer.body
-    shown: JSON = {name: body[name] for name in ("tools", "tool_choice") if name in body}
-    before = History(tools.plain(history.items), {**history.echo, **shown})
+    if outer is not None and outer.calls > 1:
+        alone = pair_of("chat", upstream).translator(given, upstream, options, past)
+        alone.losses.report("tools", "dropped", "tools of the service are not run for several choices")
+        return alone, None
+    tools = ToolTurn(hosted, offer, context, past.new_id, images=upstream.profile.tool_images)
+    spoken = offer.body.get("input")
+    items = spoken if isinstance(spoken, list) else []
+    tools.review([*history.items, *items])
+    asked = {**offer.body, "input": tools.plain(items)} if items else dict(offer.body)
     pair = pair_of("responses", upstream)
+    if pair.spoken == "chat":
+        # It is heeded here, and would be reported as lost.
+        asked.pop("max_tool_calls", None)
+    before = History(tools.plain(history.items), {**history.echo, **_shown(body)})
     rounds = Rounds(
-        lambda: pair.translator(asked, upstream, options, past._replace(history=before)),
+        lambda: pair.translator(tools.asking(asked), upstream, options, past._replace(history=before)),
         names=tools.names,
         new_id=past.new_id,
         listed=tools.shown,
     )
-    return (rounds if outer is None else ChatOverResponses(outer, rounds)), tools
+    made = rounds if outer is None else ChatOverResponses(outer, rounds, progress=hosted.progress)
+    return made, tools
+
+
+def _shown(body: JSON) -> JSON:
+    """What a response tells of the client's request in its own words; credentials are not repeated."""
+    shown: JSON = {name: body[name] for name in ("tool_choice", "max_tool_calls") if name in body}
+    if "tools" in body:
+        shown["tools"] = [
+            {**tool, **{name: _HIDDEN[name] for name in _HIDDEN if tool.get(name)}}
+            if isinstance(tool, Mapping)
+            else tool
+            for tool in body["tools"] or ()
+        ]
+    return shown
+
+
+def _relaxed(choice: Any) -> Any:
+    """A tool choice for the rounds after the one that has met it."""
+    if isinstance(choice, Mapping) and choice.get("type") == "allowed_tools":
+        return {**choice, "mode": "auto"}
+    return "auto" if isinstance(choice, Mapping) or choice == "required" else choice
 
 
 class _Approved(NamedTuple):
-    """A call that a person has decided about: the question, and the answer to it."""
+    """A call that a person has agreed to, and by which name it is known here."""
 
-    request: JSON
-    response: JSON
+    question: JSON
+    name: str
 
 
 class ToolTurn:
-    """The tools of one exchange: made with what is offered, then asked for the Rounds, then run."""
+    """The tools of one exchange: made with what is offered, then asked for the Rounds, then run.
 
-    def __init__(self, hosted: HostedTools, offer: Offer, context: ExchangeContext) -> None:
+    `images`: whether the upstream can be shown images of results.
+    """
+
+    def __init__(
+        self,
+        hosted: HostedTools,
+        offer: Offer,
+        context: ExchangeContext,
+        new_id: NewId,
+        *,
+        images: bool = True,
+    ) -> None:
         self._hosted = hosted
         self._offer = offer
         self._context = context
+        self._new_id = new_id
+        self._images = images
+        self._losses = Losses()
         self._by_tool = {(tool.label, tool.name): name for name, tool in offer.tools.items()}
         self._limit = context.request.get("max_tool_calls")
+        alone = context.request.get("parallel_tool_calls") is False
+        self._turns = asyncio.Semaphore(1 if alone else hosted.concurrency)
         self._made = 0
         self._rounds = 1
-        self._deadline = time.monotonic() + hosted.seconds
+        self._left = hosted.seconds
+        self._deadline = 0.0
         self._shown: list[JSON] = list(offer.listed)
-        self._decided: dict[str, JSON] = {}
+        self._waiting: list[_Approved] = []
+        self._decided: dict[str, HostedResult] = {}
+        self._outputs: dict[str, list[JSON]] = {}
 
     @property
     def names(self) -> dict[str, HostedName]:
@@ -112,15 +170,29 @@ class ToolTurn:
 
     @property
     def shown(self) -> list[JSON]:
-        """The items that are told before the upstream says anything."""
+        """The items that are told before the upstream says anything; calls that were approved come to it."""
         return self._shown
 
-    async def decide(self, items: Sequence[JSON], new_id: NewId) -> None:
-        """Run the calls that were waiting for an approval and have it now.
+    @property
+    def waiting(self) -> bool:
+        """Whether there are approved calls that are to be run before the upstream is asked."""
+        return bool(self._waiting)
+
+    def asking(self, body: JSON) -> JSON:
+        """The request of the round that begins now."""
+        if self._rounds == 1:
+            return body
+        last = self._rounds >= self._hosted.rounds and body.get("tools")
+        choice = "none" if last else _relaxed(body.get("tool_choice"))
+        return body if choice == body.get("tool_choice") else {**body, "tool_choice": choice}
+
+    def review(self, items: Iterable[JSON]) -> None:
+        """Find the calls that were waiting for an approval and have it now, or have been refused.
 
         `items` are those of the history and the input. Raises InvalidRequestError for an answer to a question
         that is not among them.
         """
+        items = list(items)
         questions = {item.get("id"): item for item in items if item.get("type") == "mcp_approval_request"}
         answered = {item.get("approval_request_id") for item in items if item.get("type") == "mcp_call"}
         for item in items:
@@ -133,7 +205,16 @@ class ToolTurn:
                     param="input",
                     code="invalid_value",
                 )
-            await self._decide(_Approved(question, item), new_id)
+            answered.add(question["id"])
+            name = self._by_tool.get((str(question.get("server_label")), str(question.get("name"))))
+            if not item.get("approve"):
+                why = f"{REFUSED} {item.get('reason') or ''}".strip()
+                self._decided[question["id"]] = HostedResult(why, failed=True)
+            elif name is None:
+                self._decide(question, HostedResult(GONE, failed=True))
+            else:
+                self._decided[question["id"]] = HostedResult("")
+                self._waiting.append(_Approved(question, name))
 
     def plain(self, items: Sequence[JSON]) -> list[JSON]:
         """The items as the upstream knows them: what it called by its own names, and what it was told."""
@@ -141,33 +222,30 @@ class ToolTurn:
         for item in items:
             kind = item.get("type")
             if kind == "mcp_call":
-                plain += self._pair(item, item.get("output"), item.get("error"))
-            elif kind == "mcp_approval_request" and item["id"] in self._decided:
-                decided = self._decided[item["id"]]
-                plain += self._pair(item, decided.get("output"), decided.get("error"))
+                plain += self._pair(item, _kept(item))
+            elif kind == "mcp_approval_request" and item.get("id") in self._decided:
+                pair = self._pair(item, self._decided[item["id"]].told)
+                self._outputs.setdefault(item["id"], []).append(pair[1])
+                plain += pair
             elif kind not in ("mcp_list_tools", "mcp_approval_request", "mcp_approval_response"):
                 plain.append(item)
         return plain
+
+    async def run_approved(self, losses: Losses, receive: Receive) -> bool:
+        """Run the calls that people have agreed to; False: the client has left meanwhile.
+
+        What `plain` gave holds the results then.
+        """
+        waiting, self._waiting = self._waiting, []
+        return await self._together([partial(self._approved, each) for each in waiting], losses, receive)
 
     async def run(self, rounds: Staged, answer: Answer, receive: Receive) -> bool:
         """Run the pending calls and tell what comes of each; whether the upstream is to be asked again.
 
         False as well when the client has left meanwhile; the calls are then cancelled.
         """
-        there = asyncio.Event()
-        there.set()
-        done = False
-
-        async def work() -> None:
-            nonlocal done
-            turns = asyncio.Semaphore(self._hosted.concurrency)
-            async with asyncio.TaskGroup() as group:
-                for call in list(rounds.pending):
-                    group.create_task(self._settle(rounds, call, answer, turns))
-            done = True
-
-        await while_client_stays(receive, work(), after=there)
-        if not done:
+        calls = [partial(self._settle, rounds, call, answer) for call in rounds.pending]
+        if not await self._together(calls, rounds.losses, receive):
             return False
         self._rounds += 1
         if rounds.goes_on and self._rounds <= self._hosted.rounds:
@@ -176,64 +254,107 @@ class ToolTurn:
         await answer.conclude(rounds.end())
         return False
 
-    async def _settle(
-        self, rounds: Staged, call: HostedCall, answer: Answer, turns: asyncio.Semaphore
-    ) -> None:
-        async with turns:
+    async def _together(
+        self, calls: Sequence[Callable[[], Coroutine[Any, Any, None]]], losses: Losses, receive: Receive
+    ) -> bool:
+        """Run calls side by side, within the time that is left; False: the client has left meanwhile."""
+        there = asyncio.Event()
+        there.set()
+        done = False
+
+        async def work() -> None:
+            nonlocal done
+            async with asyncio.TaskGroup() as group:
+                for call in calls:
+                    group.create_task(call())
+            done = True
+
+        self._deadline = time.monotonic() + self._left
+        await while_client_stays(receive, work(), after=there)
+        self._left = self._deadline - time.monotonic()
+        for loss in self._losses:
+            losses.report(*loss)
+        return done
+
+    async def _settle(self, rounds: Staged, call: HostedCall, answer: Answer) -> None:
+        async with self._turns:
             result = await self._result(call.name, call.arguments)
         await answer.tell(rounds.settle(call, result))
+
+    async def _approved(self, approved: _Approved) -> None:
+        async with self._turns:
+            result = await self._result(approved.name, approved.question.get("arguments") or "{}")
+        self._decide(approved.question, result)
 
     async def _result(self, name: str, written: str) -> HostedResult:
         if self._limit is not None and self._made >= self._limit:
             return HostedResult(TOO_MANY, failed=True)
         self._made += 1
-        left = self._deadline - time.monotonic()
         try:
             arguments: Any = loads(written or "{}")
         except ValueError as error:
             return HostedResult(f"The arguments are not valid JSON: {error}", failed=True)
         if not isinstance(arguments, dict):
             return HostedResult("The arguments must be a JSON object.", failed=True)
+        tool = self._offer.tools[name]
         try:
-            async with asyncio.timeout(max(left, 0)):
-                tool = self._offer.tools[name]
+            async with asyncio.timeout(max(self._deadline - time.monotonic(), 0)) as limit:
                 run = ToolRun(label=tool.label, name=tool.name, arguments=arguments)
                 with around_tool(run):
                     run.result = await tool.call(arguments, self._context)
-                return run.result
-        except TimeoutError:
-            return HostedResult(TOO_LATE, failed=True)
+                return self._fitting(run.result)
+        except Exception:
+            if limit.expired():
+                return HostedResult(TOO_LATE, failed=True)
+            logger.exception("Hosted tool %s of %s failed", tool.name, tool.label)
+            return HostedResult(BROKEN, failed=True)
 
-    async def _decide(self, approved: _Approved, new_id: NewId) -> None:
-        question, said = approved
-        name = self._by_tool.get((str(question.get("server_label")), str(question.get("name"))))
-        call: JSON = {
-            "id": new_id("mcp_"),
-            "type": "mcp_call",
-            "server_label": question.get("server_label"),
-            "name": question.get("name"),
-            "arguments": question.get("arguments") or "{}",
-            "output": None,
-            "error": None,
-            "approval_request_id": question["id"],
-        }
-        if not said.get("approve"):
-            why = f"{REFUSED} {said.get('reason') or ''}".strip()
-            self._decided[question["id"]] = {"error": why}
-            return
-        if name is None:
-            result = HostedResult("There is no such tool any more.", failed=True)
-        else:
-            result = await self._result(name, call["arguments"])
-        ended = {"error": result.output, "status": "failed"} if result.failed else {"output": result.output}
-        self._decided[question["id"]] = ended
-        self._shown.append({**call, "status": "completed", **ended})
+    def _fitting(self, result: HostedResult) -> HostedResult:
+        """The result as the upstream can take it."""
+        if not result.parts or self._images:
+            return result
+        self._losses.report(
+            "output.mcp_call.output", "dropped", "the upstream is not shown images of results"
+        )
+        return result._replace(parts=())
 
-    def _pair(self, item: JSON, output: object, error: object) -> list[JSON]:
+    def _decide(self, question: JSON, result: HostedResult) -> None:
+        """Put the result of a call that a person has agreed to where it is told."""
+        self._decided[question["id"]] = result
+        for output in self._outputs.get(question["id"], ()):
+            output["output"] = result.told
+        self._shown.append(
+            {
+                "id": self._new_id("mcp_"),
+                "type": "mcp_call",
+                "server_label": question.get("server_label"),
+                "name": question.get("name"),
+                "arguments": question.get("arguments") or "{}",
+                "output": None,
+                "error": None,
+                "approval_request_id": question["id"],
+                **result.fields,
+            }
+        )
+
+    def _pair(self, item: JSON, told: str | list[JSON]) -> list[JSON]:
         """A call and its result as a function's; the id of the item joins them."""
         place = (str(item.get("server_label")), str(item.get("name")))
         name = self._by_tool.get(place) or "__".join(place)
-        told = output if isinstance(output, str) else error
         called = {"call_id": item["id"], "name": name, "arguments": item.get("arguments") or "{}"}
-        answer = {"call_id": item["id"], "output": told if isinstance(told, str) else "No result was kept."}
+        answer = {"call_id": item["id"], "output": told}
         return [{"type": "function_call", **called}, {"type": "function_call_output", **answer}]
+
+
+def _kept(item: JSON) -> str:
+    """What the model was told by an `mcp_call` of an earlier turn."""
+    for told in (item.get("output"), item.get("error")):
+        if isinstance(told, str):
+            return told
+        if isinstance(told, Mapping):
+            content = told.get("content")
+            parts = content if isinstance(content, list) else []
+            texts = [part.get("text") for part in parts if isinstance(part, Mapping)]
+            said = "\n".join(text for text in [*texts, told.get("message")] if isinstance(text, str))
+            return said or dumps(told).decode()
+    return "No result was kept."

@@ -346,7 +346,7 @@ class Gateway:
 
     def _make_service(self, guard: Guard) -> Service:
         store = self.state.store
-        memory = CallMemory(store or MemoryStore()) if self._translates("chat") else None
+        memory = CallMemory(store or MemoryStore()) if self._hosted or self._translates("chat") else None
         note = None if store is None else guard.note
         return Service(
             options=self.options,

@@ -4,7 +4,7 @@
 made of a function (`python_tools`) or of an entry in the list of an MCP server.
 MCP: `mcp_server` (how to reach one, `mcp.json`), `mcp_client` (the SDK), `mcp_connection` (one server and the
 task that owns it), `mcp_pool` (all of one event loop), `mcp_requests` (servers that requests bring along),
-`approvals`, `results`. `offer` puts functions in the place of hosted tools.
+`approvals`, `results`. `pieces` are texts and images of results. `offer` puts functions in the place of hosted tools.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from responses_asgi.hosted.hosted import Hosted
 from responses_asgi.hosted.limits import HostedLimits
 from responses_asgi.hosted.mcp_server import MCPServer, read_servers
 from responses_asgi.hosted.offer import Offer
+from responses_asgi.hosted.pieces import ToolImage
 from responses_asgi.hosted.python_tools import hosted_tool, tool
 from responses_asgi.hosted.tool import HostedTool, ToolOutput
 
@@ -22,6 +23,7 @@ __all__ = [
     "HostedTool",
     "MCPServer",
     "Offer",
+    "ToolImage",
     "ToolOutput",
     "hosted_tool",
     "read_servers",

@@ -39,6 +39,8 @@ class Hosted:
       `*.example.com`. Without any, such tools are left to the upstream.
     - `always`: what every request may use, also one that names no tool: True for all servers and tools, or
       the labels. The rest is for requests that name its label: `{"type": "mcp", "server_label": "tools"}`.
+    - `progress`: whether clients of Chat Completions, which are shown no calls, are told of them as
+      reasoning.
     - `limits`: bounds of time and size.
 
     Raises ConfigurationError for what cannot work, and MissingExtraError without the extra `mcp`, where it is
@@ -58,8 +60,10 @@ class Hosted:
         tools: Sequence[Callable[..., Any] | HostedTool] = (),
         allow_hosts: Sequence[str] = (),
         always: bool | Sequence[str] = True,
+        progress: bool = False,
         limits: HostedLimits | None = None,
     ) -> None:
+        self.progress = progress
         self._limits = limits or HostedLimits()
         self._servers = (
             read_servers(servers) if isinstance(servers, str | os.PathLike) else dict(servers or {})
@@ -276,6 +280,7 @@ class Hosted:
                 approval=approval_of(approval, entry),
                 timeout=server.timeout or self._limits.call_timeout,
                 result_chars=self._limits.result_chars,
+                image_bytes=self._limits.image_bytes,
                 run=self._runner(wanted, name, owner),
             )
         return list(tools.values())

@@ -15,14 +15,15 @@ class HostedLimits:
 
     - `call_timeout`: how long one call may take, where a tool or server has no time of its own.
     - `result_chars`: how much of a result the model is told; the rest is cut off, and the model told so.
+    - `image_bytes`: how large the images of a result may be together; one that is too many is only named.
     - `rounds`: upstream calls for one answer; `concurrency`: calls of tools for one answer at the same time;
-      `seconds`: how long all calls of tools for one answer may take together.
+      `seconds`: how long all calls of tools for one answer may take together, not counting the model's time.
     - `connect_timeout`: how long an MCP server may take to start, and to tell its tools.
     - `start_wait`: how long requests wait for a server, from its start on; then they go on without it.
     - `retry_first`, `retry_most`: the wait before a server that failed is started again; it doubles from one
       to the other.
     - `tools`: how many tools of one server are taken, and `list_chars`: how large their list may be as JSON.
-    - `message_bytes`: how large one message of a server over HTTP may be.
+    - `message_bytes`: how large one message of a server may be; a program that sends a larger one is ended.
     - `guests`: connections to servers that requests bring along, `owner_guests`: those of one client, and
       `guest_idle`: for how long one that is not used is kept.
 
@@ -31,6 +32,7 @@ class HostedLimits:
 
     call_timeout: float = 60.0
     result_chars: int = 100_000
+    image_bytes: int = 8 * 1024 * 1024
     rounds: int = 16
     concurrency: int = 8
     seconds: float = 300.0

@@ -125,6 +125,7 @@ def hosted_tool(function: Callable[..., Any], limits: HostedLimits | None = None
         approval=options.get("approval", False),
         timeout=options.get("timeout") or limits.call_timeout,
         result_chars=limits.result_chars,
+        image_bytes=limits.image_bytes,
         run=signature.run,
     )
 

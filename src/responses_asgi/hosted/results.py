@@ -1,33 +1,40 @@
-"""What an MCP tool answered, as a text for the model.
+"""What an MCP tool answered, for the model.
 
-Texts are joined; what no text can show (images, sound, files) is named; structured content is told as JSON
-unless the texts say it already.
+Texts are joined, and images shown where the model's server can be; what else no text can show (sound, files)
+is named. Structured content is told as JSON unless the texts say it already.
 Source: https://modelcontextprotocol.io/specification/2025-11-25/server/tools#tool-result
 """
 
 from __future__ import annotations
 
+import binascii
+from base64 import b64decode
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from responses_asgi.translate.rounds import HostedResult
+from responses_asgi.hosted.pieces import Piece, ToolImage
+from responses_asgi.hosted.tool import ToolOutput
 from responses_asgi.types.json import dumps, loads
 
 __all__ = ["result_of"]
 
 
-def result_of(answer: Any, chars: int) -> HostedResult:
-    """The result that the model is told, of an `mcp.types.CallToolResult`; `chars` is how much it is told.
+def result_of(answer: Any, chars: int) -> ToolOutput:
+    """What the tool answered, of an `mcp.types.CallToolResult`; `chars` is how much the model is told.
 
     The bound is that of `HostedTool`; here it saves the work on what would be cut off.
     """
-    texts = [_block(block) for block in answer.content]
+    pieces = [_block(block) for block in answer.content]
+    texts = [piece for piece in pieces if isinstance(piece, str)]
     said = "\n".join(texts)
-    if answer.structured_content is not None and not _says(texts, said, answer.structured_content, chars):
-        structured = dumps(answer.structured_content).decode("utf-8", "replace")
-        said = f"{said}\n{structured}" if said else structured
+    structured = answer.structured_content
+    if structured is not None and not _says(texts, said, structured, chars):
+        pieces.append(dumps(structured).decode("utf-8", "replace"))
     failed = bool(answer.is_error)
-    return HostedResult(said or ("The tool failed without a message." if failed else ""), failed)
+    if any(isinstance(piece, ToolImage) for piece in pieces):
+        return ToolOutput(pieces, failed)
+    told = "\n".join(str(piece) for piece in pieces if piece)
+    return ToolOutput(told or ("The tool failed without a message." if failed else ""), failed)
 
 
 def _says(texts: Sequence[str], said: str, structured: Any, chars: int) -> bool:
@@ -48,13 +55,24 @@ def _value(text: str) -> Any:
         return text
 
 
-def _block(block: Any) -> str:
+def _block(block: Any) -> Piece:
     say = _BLOCKS.get(str(block.type))
     return say(block) if say else f"[content of type {block.type}, not shown]"
 
 
-def _media(block: Any) -> str:
-    return f"[{block.type}: {block.mime_type}, {len(block.data) * 3 // 4} bytes, not shown]"
+def _image(block: Any) -> Piece:
+    return _read(block.data, block.mime_type) or f"[image: {block.mime_type}, which cannot be read]"
+
+
+def _read(data: str, media_type: str) -> ToolImage | None:
+    try:
+        return ToolImage(b64decode(data, validate=True), media_type.lower())
+    except binascii.Error:
+        return None
+
+
+def _audio(block: Any) -> str:
+    return f"[audio: {block.mime_type}, {len(block.data) * 3 // 4} bytes, not shown]"
 
 
 def _link(block: Any) -> str:
@@ -62,18 +80,20 @@ def _link(block: Any) -> str:
     return f"[{block.title or block.name}]({block.uri}){about}"
 
 
-def _resource(block: Any) -> str:
+def _resource(block: Any) -> Piece:
     resource = block.resource
     text = getattr(resource, "text", None)
     if isinstance(text, str):
         return text
-    return f"[file: {resource.uri}, {resource.mime_type or 'unknown type'}, not shown]"
+    kind = str(resource.mime_type or "unknown type")
+    image = _read(resource.blob, kind) if kind.startswith("image/") else None
+    return image or f"[file: {resource.uri}, {kind}, not shown]"
 
 
-_BLOCKS: dict[str, Callable[[Any], str]] = {
+_BLOCKS: dict[str, Callable[[Any], Piece]] = {
     "text": lambda block: str(block.text),
-    "image": _media,
-    "audio": _media,
+    "image": _image,
+    "audio": _audio,
     "resource_link": _link,
     "resource": _resource,
 }

@@ -12,11 +12,12 @@ from pydantic import BaseModel
 from pydantic_core import to_json
 
 from responses_asgi.errors import ResponsesASGIError
+from responses_asgi.hosted.pieces import ToolImage, bounded, pieces_of, result_of_pieces
 from responses_asgi.translate.rounds import HostedResult
 from responses_asgi.types.json import JSON
 from responses_asgi.upstreams.context import ExchangeContext
 
-__all__ = ["HostedTool", "ToolOutput", "bounded", "parameters_of"]
+__all__ = ["HostedTool", "ToolOutput", "parameters_of"]
 
 logger = logging.getLogger("responses_asgi")
 
@@ -27,6 +28,8 @@ _MAX_ERROR_CHARS = 2_000
 @dataclass(frozen=True, slots=True)
 class ToolOutput:
     """What a tool answers when a text or a value is not enough: `failed` tells the model that it went wrong.
+
+    `output` is what else a tool may return: a text, a value, ToolImages.
 
     >>> ToolOutput("There is no such order.", failed=True).failed
     True
@@ -46,16 +49,16 @@ class HostedTool:
     - `label` and `name`: how clients know it (`server_label` and `name` of an `mcp_call` item).
     - `description`, `parameters` (a JSON Schema of type object), `annotations` (`{"read_only": true}`).
     - `run(arguments, context)`: does the work, for the request that `context` tells of. It may return a text,
-      a ToolOutput, a HostedResult, None, or any value that JSON can tell; what it raises is told to the model
-      as an error.
+      a ToolImage, a list of both, a ToolOutput, a HostedResult, None, or any value that JSON can tell; what
+      it raises is told to the model as an error.
     - `approval`: whether a person has to agree to each call.
-    - `timeout` in seconds; `result_chars`: how much of a result the model is told.
+    - `timeout` in seconds; `result_chars` and `image_bytes`: how much of a result the model is told.
 
     >>> async def run(arguments, context):
     ...     return {"sum": arguments["a"] + arguments["b"]}
     >>> tool = HostedTool(label="maths", name="add", run=run)
     >>> asyncio.run(tool.call({"a": 1, "b": 2}, ExchangeContext.of({"type": "http"}, {})))
-    HostedResult(output='{"sum":3}', failed=False)
+    HostedResult(output='{"sum":3}', failed=False, parts=())
     """
 
     label: str
@@ -67,6 +70,7 @@ class HostedTool:
     approval: bool = False
     timeout: float = 60.0
     result_chars: int = 100_000
+    image_bytes: int = 8 * 1024 * 1024
 
     async def call(self, arguments: JSON, context: ExchangeContext) -> HostedResult:
         """Run the tool. Raises nothing but CancelledError: what went wrong is told in the result."""
@@ -92,17 +96,16 @@ class HostedTool:
         if isinstance(value, HostedResult):
             return value._replace(output=bounded(value.output, self.result_chars))
         failed = isinstance(value, ToolOutput) and value.failed
-        text = _text(value.output if isinstance(value, ToolOutput) else value)
-        return HostedResult(bounded(text, self.result_chars), failed)
-
-
-def bounded(text: str, chars: int) -> str:
-    """The text, or its beginning with a note of how much is missing.
-
-    >>> bounded("abcdef", 4)
-    'abcd\\n[cut off: 4 of 6 characters]'
-    """
-    return text if len(text) <= chars else f"{text[:chars]}\n[cut off: {chars} of {len(text)} characters]"
+        said = value.output if isinstance(value, ToolOutput) else value
+        pieces = pieces_of(said)
+        if pieces is None:
+            return HostedResult(bounded(_text(said), self.result_chars), failed)
+        return result_of_pieces(
+            [piece if isinstance(piece, ToolImage) else _text(piece) for piece in pieces],
+            failed=failed,
+            chars=self.result_chars,
+            image_bytes=self.image_bytes,
+        )
 
 
 def _said(error: Exception) -> str:

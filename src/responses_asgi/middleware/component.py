@@ -299,7 +299,8 @@ class Component:
         return Guard(self.state.store, owners=self.state.owners, app=app, **settings)
 
     def _make_service(self, *, translates_chat: bool) -> Service:
-        memory = CallMemory(self.state.store or MemoryStore()) if translates_chat else None
+        remembers = translates_chat or self._hosted is not None
+        memory = CallMemory(self.state.store or MemoryStore()) if remembers else None
         note = None if self.state.store is None else self._guard.note
         return Service(
             options=self.options,

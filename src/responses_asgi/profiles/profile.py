@@ -77,6 +77,10 @@ class Profile:
     tool_parts: bool = False
     """The content of a tool message may be a list of text parts."""
 
+    tool_images: bool = True
+    """Images of tool results can be shown to the model, in a user message after them; otherwise what the
+    service's own tools answer is told in text only."""
+
     video_parts: bool = False
     """`video_url` parts are understood."""
 

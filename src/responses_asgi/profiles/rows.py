@@ -82,7 +82,8 @@ ROWS = (
     # chat-ollama-ng-ollama-cloud-gpt-oss-120b-can-use-tools-in-multi-turn-conversations-a855b4
     replace(_HOSTED, name="ollama", hosts=("ollama.com",), call_content="", reasoning_field="reasoning"),
     # https://api-docs.deepseek.com/guides/thinking_mode: turns with tool calls must carry reasoning_content,
-    # even "": chat-deepseek-test-deepseek-deferred-capability-with-thinking-37c3bb. json_object only.
+    # even "": chat-deepseek-test-deepseek-deferred-capability-with-thinking-37c3bb. json_object only, and
+    # content is text: https://api-docs.deepseek.com/api/create-chat-completion.
     replace(
         _HOSTED,
         name="deepseek",
@@ -96,6 +97,7 @@ ROWS = (
         reasoning_required=True,
         json_schema=False,
         strict_tools=False,
+        tool_images=False,
     ),
     # Ids: langchain-ai/langchain#24668. A message between tool and user, and thinking parts:
     # chat-mistral-multimodal-tool-return-matrix-tool-return-content-url-document-mistral-0600cd,

@@ -11,25 +11,30 @@ from collections.abc import Sequence
 from responses_asgi.errors import APIError
 from responses_asgi.loss import Losses
 from responses_asgi.translate.chat_to_responses import ChatToResponses
+from responses_asgi.translate.progress import Progress
 from responses_asgi.translate.rounds import HostedCall, HostedResult, Rounds
+from responses_asgi.translate.to_chat_stream import CALLS
 from responses_asgi.types.events import TERMINAL_EVENTS, Event
 from responses_asgi.types.json import JSON
 
 __all__ = ["ChatOverResponses"]
 
+_KEPT = frozenset({"message", "mcp_call", "reasoning", *CALLS})
+
 
 class ChatOverResponses:
     """The Translator of a Chat client whose service runs tools: `outer` over `inner`.
 
-    It is `Staged` as the inner one is.
+    It is `Staged` as the inner one is. With `progress` the client is told of calls, as reasoning.
     """
 
-    def __init__(self, outer: ChatToResponses, inner: Rounds) -> None:
+    def __init__(self, outer: ChatToResponses, inner: Rounds, *, progress: bool = False) -> None:
         self.losses = Losses()
         self.calls = 1
         self.pending = inner.pending
         self._outer = outer
         self._inner = inner
+        self._progress = Progress() if progress else None
 
     @property
     def response_id(self) -> str:
@@ -89,10 +94,19 @@ class ChatOverResponses:
         """The whole `chat.completion`, or the error body if there was a failure."""
         return self._outer.snapshot()
 
+    def remembered(self) -> dict[str, list[JSON]]:
+        """Items by the id of the client's call they stand beside: what tools of the service were called for
+        in the same answer, and the reasoning, which Chat cannot carry to the next turn."""
+        items = [item for item in self._inner.snapshot().get("output") or () if item.get("type") in _KEPT]
+        if not any(item["type"] == "mcp_call" or item.get("encrypted_content") for item in items):
+            return {}
+        return {str(item["call_id"]): items for item in items if item.get("type") in CALLS}
+
     def _through(self, events: Sequence[Event]) -> list[Event]:
         said: list[Event] = []
         for event in events:
-            said += self._outer.feed(event.json())
+            for told in self._progress.told(event.json()) if self._progress else (event.json(),):
+                said += self._outer.feed(told)
             if event.type in TERMINAL_EVENTS and self._outer.failure is None:
                 said += self._outer.finish(marker=True)
         self._merge()

@@ -51,10 +51,28 @@ class HostedCall(NamedTuple):
 
 
 class HostedResult(NamedTuple):
-    """What a tool answered: the text that the model is told, or the error that it is told instead."""
+    """What a tool answered: the text that the model is told, or the error that it is told instead.
+
+    `parts` are content parts that tell the model what the text only names, such as images; none: the text
+    says it all.
+    """
 
     output: str
     failed: bool = False
+    parts: Sequence[JSON] = ()
+
+    @property
+    def told(self) -> str | list[JSON]:
+        """What the model is told."""
+        return list(self.parts) or self.output
+
+    @property
+    def fields(self) -> JSON:
+        """What an `mcp_call` item says of it."""
+        if not self.failed:
+            return {"status": "completed", "output": self.output}
+        content = [{"type": "text", "text": self.output}]
+        return {"status": "failed", "error": {"type": "mcp_tool_execution_error", "content": content}}
 
 
 @runtime_checkable
@@ -86,7 +104,8 @@ class Rounds:
 
     `make()` gives the Translator of one upstream call, `names` the hosted tools by the names under which the
     upstream is offered them. `listed` are items that are told before all others (`mcp_list_tools`, and the
-    calls that were waiting for an approval). See `Staged` for what it has beside the Translator.
+    calls that were waiting for an approval); they may become more until the upstream is asked. See `Staged`
+    for what it has beside the Translator.
     """
 
     def __init__(
@@ -103,7 +122,7 @@ class Rounds:
         self._make = make
         self._names = names
         self._new_id = new_id
-        self._listed = list(listed)
+        self._listed = listed
         self._inner = make()
         self._first = True
         self._id = ""
@@ -171,14 +190,8 @@ class Rounds:
     def settle(self, call: HostedCall, result: HostedResult) -> list[Event]:
         """Tell what came of a pending call, to the client now and to the upstream in the next round."""
         self.pending.remove(call)
-        self._results.append(
-            {"type": "function_call_output", "call_id": call.call_id, "output": result.output}
-        )
-        done = {**call.item, "arguments": call.arguments}
-        if result.failed:
-            done |= {"status": "failed", "error": result.output}
-        else:
-            done |= {"status": "completed", "output": result.output}
+        self._results.append({"type": "function_call_output", "call_id": call.call_id, "output": result.told})
+        done = {**call.item, "arguments": call.arguments, **result.fields}
         self._close(call, done, "failed" if result.failed else "completed")
         return self._given()
 

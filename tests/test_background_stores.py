@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import signal
 import sqlite3
 import subprocess
@@ -208,13 +209,13 @@ async def test_nobody_looks_at_the_file_when_nobody_waits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[int] = []
-    data_version = tail._data_version
+    last_position = logs.last_position
 
     def counted(connection: sqlite3.Connection) -> int:
-        looks.append(data_version(connection))
+        looks.append(last_position(connection))
         return looks[-1]
 
-    monkeypatch.setattr(tail, "_data_version", counted)
+    monkeypatch.setattr(logs, "last_position", counted)
     store = SQLiteStore(tmp_path / "state.db")
     await store.events.append("resp_1", 1, events(0))
     assert await store.events.read("resp_1") == LogPage(events(0), False)
@@ -227,6 +228,68 @@ async def test_nobody_looks_at_the_file_when_nobody_waits(
     before = len(looks)
     await asyncio.sleep(10 * tail.LOOK_SECONDS)
     assert len(looks) == before
+    await store.aclose()
+
+
+async def test_what_others_write_is_told_among_much_that_is_our_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows of both in any order: none of another's is taken for one of ours, whoever looks when."""
+    # Nothing is found because it is looked for anyway.
+    monkeypatch.setattr(sqlite_events, "_PATIENCE", 600.0)
+    monkeypatch.setattr(tail, "LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(tail, "QUIET_LOOK_SECONDS", 0.001)
+    ours, theirs = (SQLiteStore(tmp_path / "state.db") for _ in range(2))
+    await ours.events.append("ours", 1, events(0))
+    await theirs.events.append("theirs", 1, events(0))
+    following = [
+        asyncio.ensure_future(follow(store.events, id, wait=60.0))
+        for store in (ours, theirs)
+        for id in ("ours", "theirs")
+    ]
+
+    async def write(store: SQLiteStore, id: str, seed: int) -> None:
+        chance = random.Random(seed)
+        for number in range(1, 200):
+            await store.events.append(id, 1, events(number), ended=number == 199)
+            if chance.random() < 0.3:
+                # Its rows go away again, and leave a gap in the positions.
+                await store.events.append(f"{id} {number}", 1, events(0), ended=True)
+                await store.events.expire(f"{id} {number}", seconds=0.0)
+            await asyncio.sleep(chance.choice((0.0, 0.0, 0.002)))
+
+    await asyncio.gather(write(ours, "ours", 1), write(theirs, "theirs", 2))
+    assert await asyncio.gather(*following) == [[*range(200)]] * 4
+    await ours.aclose()
+    await theirs.aclose()
+
+
+async def test_much_is_read_of_events_that_were_written_together(tmp_path: Path) -> None:
+    """Pages that begin and end within what one append has written."""
+    store = SQLiteStore(tmp_path / "state.db")
+    for first in range(0, 60, 20):
+        await store.events.append("resp_1", 1, events(*range(first, first + 20)), ended=first == 40)
+    for after in range(-1, 60):
+        for limit in (1, 7, 20, 33, 100):
+            page = await store.events.read("resp_1", after=after, limit=limit)
+            wanted = [*range(after + 1, min(60, after + 1 + limit))]
+            assert page == LogPage(events(*wanted), not wanted or wanted[-1] == 59)
+    await store.aclose()
+
+
+async def test_a_log_lives_on_while_it_is_written(tmp_path: Path) -> None:
+    """Its time is not lengthened by every append, but by each that would let it end noticeably sooner."""
+    now = 1_000.0
+    store = SQLiteStore(tmp_path / "state.db", ttl=100.0, clock=lambda: now)
+    await store.events.append("resp_1", 1, events(0))
+    for number in range(1, 500):
+        now += 0.9
+        await store.events.append("resp_1", 1, events(number))
+    now += 98.9
+    page = await store.events.read("resp_1", after=498)
+    assert page == LogPage(events(499), False)
+    now += 1.2
+    assert await store.events.read("resp_1") is None
     await store.aclose()
 
 

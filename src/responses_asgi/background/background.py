@@ -29,10 +29,9 @@ from responses_asgi.exchange.run import Tries
 from responses_asgi.history import State
 from responses_asgi.history.responses import StoredResponse
 from responses_asgi.lifespan import Runtime
-from responses_asgi.sinks import Header
 from responses_asgi.sse import encode
 from responses_asgi.stores.background import BackgroundStore
-from responses_asgi.stores.event_log import LoggedEvent
+from responses_asgi.stores.event_log import LoggedEvent, LogPage
 from responses_asgi.stores.records import Record
 from responses_asgi.types.asgi import Receive, Send
 from responses_asgi.types.events import QUEUED
@@ -126,24 +125,22 @@ class Background:
         headers = [*tries.intercepted.headers, *(loss_headers(translator) if self._loss_header else [])]
         queued = {**translator.snapshot(), "status": "queued"}
         worker = self._workers[asyncio.get_running_loop()]
+        opening = _opening(queued)
         with worker.place(len(tries.first.request.body)) as waits:
-            job = await self._begin(tries, queued, waits=waits)
+            job = await self._begin(tries, queued, opening, waits=waits)
             worker.start(job)
         if stream:
-            await self.stream(job.id, receive, send, after=-1, headers=headers)
+            first = LogPage(opening, False)
+            await self._stream(job.id).send(receive, send, after=-1, headers=headers, first=first)
         else:
             await send_json(send, queued, headers=headers)
 
-    async def stream(
-        self, id: str, receive: Receive, send: Send, *, after: int, headers: Sequence[Header] = ()
-    ) -> bool:
+    async def stream(self, id: str, receive: Receive, send: Send, *, after: int) -> bool:
         """Answer with the events of a background response whose number is above `after`, until its end.
 
         False, and nothing is answered, when they are not kept any longer. Raises StoreError.
         """
-        log = self._store.events
-        stream = LogStream(log, id, keep_alive=self._keep_alive, done=self._done, patience=self.limits.lease)
-        return await stream.send(receive, send, after=after, headers=headers)
+        return await self._stream(id).send(receive, send, after=after)
 
     async def cancel(self, owner: str, stored: StoredResponse) -> JSON:
         """End a background response of this owner, wherever it is made; the response as it is then.
@@ -176,7 +173,11 @@ class Background:
         """Forget the events of a response that was deleted. Raises StoreError."""
         await self._store.events.expire(id, seconds=0.0)
 
-    async def _begin(self, tries: Tries, queued: JSON, *, waits: bool) -> Job:
+    def _stream(self, id: str) -> LogStream:
+        patience, log = self.limits.lease, self._store.events
+        return LogStream(log, id, keep_alive=self._keep_alive, done=self._done, patience=patience)
+
+    async def _begin(self, tries: Tries, queued: JSON, opening: Sequence[LoggedEvent], *, waits: bool) -> Job:
         """Have the response accepted: from now on it is ended by whoever finds it abandoned."""
         attempt, store = tries.first, self._store
         held_until = time.monotonic() + self.limits.lease
@@ -189,7 +190,7 @@ class Background:
         response = queued if waits else {**queued, "status": "in_progress"}
         record = ResponseRecord(store)
         await asyncio.gather(
-            store.events.append(held.id, held.epoch, _opening(queued)),
+            store.events.append(held.id, held.epoch, opening),
             record.put(attempt.turn.records(response)[0]),
         )
         job = Job.of(self._keeping, held, tries, record, held_until=held_until)

@@ -43,13 +43,23 @@ class LogStream:
         self._done = encode("", DONE) if done else b""
         self._patience = patience
 
-    async def send(self, receive: Receive, send: Send, *, after: int, headers: Sequence[Header] = ()) -> bool:
+    async def send(
+        self,
+        receive: Receive,
+        send: Send,
+        *,
+        after: int,
+        headers: Sequence[Header] = (),
+        first: LogPage | None = None,
+    ) -> bool:
         """Answer with the events whose number is above `after`, until the log has ended or the client left.
+
+        `first` are the first of them, for who knows them without reading the log.
 
         False, and nothing is answered, when there is no such log, or no longer. Raises StoreError before the
         answer has begun, and BrokenOffError afterwards: the reader can come back.
         """
-        first = await self._log.read(self._id, after=after)
+        first = first or await self._log.read(self._id, after=after)
         if first is None:
             return False
         there = asyncio.Event()

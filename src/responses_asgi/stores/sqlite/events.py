@@ -40,9 +40,9 @@ class SQLiteEventLog:
         )
         if events:
             self._tail.writing(id, events[-1].number)
-        last, page = await self._writer.run(work)
-        self._tail.tell(id, page)
-        return last
+        appended = await self._writer.run(work)
+        self._tail.wrote(id, appended)
+        return appended.last
 
     async def read(self, id: str, *, after: int = -1, limit: int = 1000, wait: float = 0.0) -> LogPage | None:
         """At most `limit` events with a number above `after`; None when there is no such log."""

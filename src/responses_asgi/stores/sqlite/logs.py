@@ -1,7 +1,8 @@
 """Event logs as SQL: what is asked of a connection.
 
 Events that are appended together are one row, under the number of the last of them: a row for each would cost
-several times more to write and to read.
+several times more to write and to read. Most appends change nothing else: how far a log goes is told by its
+rows, and its time is only lengthened when that makes a difference.
 """
 
 from __future__ import annotations
@@ -10,22 +11,26 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from sqlite3 import Connection
 from struct import Struct
+from typing import NamedTuple
 
 from responses_asgi.errors import VersionConflictError
 from responses_asgi.stores.event_log import LoggedEvent, LogPage, following
 from responses_asgi.stores.sqlite.texts import for_sqlite, from_sqlite
 
-__all__ = ["append", "changed", "expire", "forget_expired", "last_position", "look_up", "read"]
+__all__ = ["Appended", "append", "changed", "expire", "forget_expired", "last_position", "look_up", "read"]
 
 FORGOTTEN_AT_ONCE = 5
 """Expired logs that are deleted in one go: each has all the events of an answer."""
 
-_STORED = "SELECT log, epoch, last, ended, expires_at FROM responses_asgi_logs WHERE id = ?"
+_LAST = """
+ifnull((SELECT max(number) FROM responses_asgi_events AS e WHERE e.log = responses_asgi_logs.log), -1)
+"""
+_STORED = f"SELECT log, epoch, {_LAST}, ended, expires_at FROM responses_asgi_logs WHERE id = ?"
 _FORGET = "DELETE FROM responses_asgi_logs WHERE log = ?"
-_BEGIN = "INSERT INTO responses_asgi_logs (id, epoch, last, ended, expires_at) VALUES (?, ?, ?, ?, ?)"
-_CONTINUE = "UPDATE responses_asgi_logs SET epoch = ?, last = ?, ended = ?, expires_at = ? WHERE log = ?"
+_BEGIN = "INSERT INTO responses_asgi_logs (id, epoch, ended, expires_at) VALUES (?, ?, ?, ?)"
+_CONTINUE = "UPDATE responses_asgi_logs SET epoch = ?, ended = ?, expires_at = ? WHERE log = ?"
 _ADD_EVENTS = "INSERT INTO responses_asgi_events (log, number, data) VALUES (?, ?, ?)"
-_LOG = "SELECT log, last, ended FROM responses_asgi_logs WHERE id = ? AND expires_at > ?"
+_LOG = f"SELECT log, {_LAST}, ended FROM responses_asgi_logs WHERE id = ? AND expires_at > ?"
 _EVENTS = "SELECT data FROM responses_asgi_events WHERE log = ? AND number > ? ORDER BY number"
 _EXPIRE = "UPDATE responses_asgi_logs SET expires_at = ? WHERE id = ? AND expires_at > ?"
 _FORGET_EXPIRED = f"""
@@ -35,8 +40,9 @@ DELETE FROM responses_asgi_logs WHERE log IN (
 """
 _LAST_POSITION = "SELECT max(position) FROM responses_asgi_events"
 _CHANGED = """
-SELECT DISTINCT responses_asgi_logs.id, responses_asgi_logs.last
+SELECT responses_asgi_logs.id, max(responses_asgi_events.number)
 FROM responses_asgi_events JOIN responses_asgi_logs USING (log) WHERE responses_asgi_events.position > ?
+GROUP BY responses_asgi_logs.log
 """
 
 # What stands before each event of a row: its number, and the length of its data.
@@ -48,6 +54,17 @@ _LARGEST = 2**63 - 1
 # `islice` counts no further.
 _MOST = 2**31
 
+# The part of a log's time by which that is lengthened at least.
+_WORTH_RENEWING = 0.01
+
+
+class Appended(NamedTuple):
+    """What an append came to: the log's last number then, what was new, and the position of that, if any."""
+
+    last: int
+    new: LogPage
+    position: int | None
+
 
 def append(
     connection: Connection,
@@ -58,26 +75,24 @@ def append(
     ended: bool,
     now: float,
     ttl: float,
-) -> tuple[int, LogPage]:
-    """The last number there then, and what was new. Raises VersionConflictError before it writes."""
+) -> Appended:
+    """Write the events. Raises VersionConflictError before it writes."""
     row = connection.execute(_STORED, (for_sqlite(id),)).fetchone()
     if row is not None and row[4] <= now:
         connection.execute(_FORGET, row[:1])
         row = None
-    log, stored_epoch, last, has_ended, _ = row or (None, epoch, -1, 0, 0.0)
+    log, stored_epoch, last, has_ended, expires_at = row or (None, epoch, -1, 0, 0.0)
     new = following(events, last)
     if epoch < stored_epoch or (has_ended and new):
         raise VersionConflictError("This log is written by another, or has ended.")
     last = new[-1].number if new else last
     ended = ended or bool(has_ended)
     if log is None:
-        values = (for_sqlite(id), epoch, last, ended, now + ttl)
-        log = connection.execute(_BEGIN, values).lastrowid
-    else:
-        connection.execute(_CONTINUE, (epoch, last, ended, now + ttl, log))
-    if new:
-        connection.execute(_ADD_EVENTS, (log, last, _packed(new)))
-    return last, LogPage(new, ended)
+        log = connection.execute(_BEGIN, (for_sqlite(id), epoch, ended, now + ttl)).lastrowid
+    elif (epoch, ended) != (stored_epoch, bool(has_ended)) or now + ttl - expires_at > ttl * _WORTH_RENEWING:
+        connection.execute(_CONTINUE, (epoch, ended, now + ttl, log))
+    position = connection.execute(_ADD_EVENTS, (log, last, _packed(new))).lastrowid if new else None
+    return Appended(last, LogPage(new, ended), position)
 
 
 def read(connection: Connection, id: str, *, after: int, limit: int, now: float) -> LogPage | None:
@@ -97,7 +112,7 @@ def look_up(
     log, last, ended = row
     after = max(min(after, _LARGEST), -1)
     rows = connection.execute(_EVENTS, (log, after))
-    behind = (event for (data,) in rows for event in _unpacked(data) if event.number > after)
+    behind = (event for (data,) in rows for event in _unpacked(data, after))
     events = list(islice(behind, min(limit, _MOST)))
     read_up_to = events[-1].number if events else after
     return LogPage(events, bool(ended) and read_up_to >= last), last, bool(ended)
@@ -114,7 +129,7 @@ def forget_expired(connection: Connection, now: float) -> bool:
 
 
 def last_position(connection: Connection) -> int:
-    """The position of the newest event of all logs."""
+    """The position of the newest row of events of all logs."""
     (position,) = connection.execute(_LAST_POSITION).fetchone()
     return position or 0
 
@@ -128,9 +143,11 @@ def _packed(events: Sequence[LoggedEvent]) -> bytes:
     return b"".join([part for number, data in events for part in (_HEAD.pack(number, len(data)), data)])
 
 
-def _unpacked(row: bytes) -> Iterator[LoggedEvent]:
+def _unpacked(row: bytes, after: int) -> Iterator[LoggedEvent]:
+    """The events of a row behind this number."""
     at, end = 0, len(row)
     while at < end:
         number, length = _HEAD.unpack_from(row, at)
         at += _HEAD.size + length
-        yield LoggedEvent(number, row[at - length : at])
+        if number > after:
+            yield LoggedEvent(number, row[at - length : at])

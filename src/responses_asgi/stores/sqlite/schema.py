@@ -62,7 +62,6 @@ _BACKGROUND = (
         log INTEGER PRIMARY KEY AUTOINCREMENT,
         id TEXT NOT NULL UNIQUE,
         epoch INTEGER NOT NULL,
-        last INTEGER NOT NULL,
         ended INTEGER NOT NULL,
         expires_at REAL NOT NULL
     )

@@ -1,7 +1,7 @@
 """Who waits for events: they are told of what this process writes, and for others the file is looked at.
 
-1. `PRAGMA data_version` changes with each commit of another connection and costs a few microseconds; only
-   then are the events behind the last known position looked for. Source: https://www.sqlite.org/pragma.html
+1. Each row of events has a position above those of all before it. What is behind the last known position is
+   looked for, unless this process has written all of it.
 2. Of a log that somebody reads on and on, it is known how far it goes: who has read up to there waits without
    looking again.
 """
@@ -22,7 +22,7 @@ __all__ = ["Tail"]
 LOOK_SECONDS = 0.01
 """Between two looks at the file, while somebody waits and others write."""
 
-QUIET_LOOK_SECONDS = 0.03
+QUIET_LOOK_SECONDS = 0.1
 """The same when no other process has written for `KEPT_SECONDS`."""
 
 KEPT_SECONDS = 5.0
@@ -50,8 +50,8 @@ class Tail:
         self.waiters = Waiters()
         self._clock = clock
         self._connection: Connection | None = None
-        self._data_version = 0
         self._position = 0
+        self._own: list[int] = []
         self._told_by_others = 0.0
         self._followed: dict[str, _Followed] = {}
         self._lock = threading.Lock()
@@ -75,15 +75,12 @@ class Tail:
             if (followed := self._followed.get(id)) is not None:
                 followed.own = number
 
-    def tell(self, id: str, page: LogPage) -> None:
-        """These events were written by this process."""
+    def wrote(self, id: str, appended: sql.Appended) -> None:
+        """This process has written that."""
         with self._lock:
-            followed = self._followed.get(id)
-            if page.ended:
-                self._followed.pop(id, None)
-            elif followed is not None and page.events:
-                followed.newest = max(followed.newest, page.events[-1].number)
-        self.waiters.tell(id, page)
+            if self._followed and appended.position is not None:
+                self._own.append(appended.position)
+        self._tell(id, appended.new)
 
     def read(self, connection: Connection, id: str, *, after: int, limit: int) -> LogPage | None:
         """A page for one who waits already: what is committed after it was read will be told."""
@@ -92,9 +89,9 @@ class Tail:
             with self._lock:
                 for followed in self._followed.values():
                     followed.known = False
+                self._own.clear()
             self.waiters.tell_all()
             self._connection = connection
-            self._data_version = _data_version(connection)
             self._position = sql.last_position(connection)
         found = sql.look_up(connection, id, after=after, limit=limit, now=self._clock())
         if found is None:
@@ -114,22 +111,39 @@ class Tail:
                 del self._followed[id]
             if not (lowest or self._followed):
                 self._connection = None
+                self._own.clear()
                 return None
         if connection is self._connection:
-            self._tell(connection, lowest)
+            self._tell_new(connection, lowest)
         return LOOK_SECONDS if self._told_by_others > oldest else QUIET_LOOK_SECONDS
 
-    def _tell(self, connection: Connection, lowest: dict[str, int]) -> None:
-        data_version = _data_version(connection)
-        if data_version == self._data_version:
-            return
+    def _tell_new(self, connection: Connection, lowest: dict[str, int]) -> None:
         position = sql.last_position(connection)
+        if not self._others_wrote(position):
+            self._position = position
+            return
         for id, last in sql.changed(connection, self._position):
             if self._is_news(id, last) and id in lowest:
                 page = sql.read(connection, id, after=lowest[id], limit=_ALL, now=self._clock())
                 if page is not None:
-                    self.tell(id, page)
-        self._data_version, self._position = data_version, position
+                    self._tell(id, page)
+        self._position = position
+
+    def _others_wrote(self, position: int) -> bool:
+        """Whether any row up to this position may be another's; of ours, the newest may not be known yet."""
+        with self._lock:
+            own = sum(self._position < each <= position for each in self._own)
+            self._own = [each for each in self._own if each > position]
+        return own < position - self._position
+
+    def _tell(self, id: str, page: LogPage) -> None:
+        with self._lock:
+            followed = self._followed.get(id)
+            if page.ended:
+                self._followed.pop(id, None)
+            elif followed is not None and page.events:
+                followed.newest = max(followed.newest, page.events[-1].number)
+        self.waiters.tell(id, page)
 
     def _is_news(self, id: str, last: int) -> bool:
         """Whether somebody has written up to this number who did not tell."""
@@ -141,8 +155,3 @@ class Tail:
             if last > followed.own:
                 self._told_by_others = time.monotonic()
             return True
-
-
-def _data_version(connection: Connection) -> int:
-    (version,) = connection.execute("PRAGMA data_version").fetchone()
-    return int(version)

@@ -13,12 +13,13 @@ import pytest
 from openai import AsyncOpenAI
 
 from responses_asgi.errors import APIError, InvalidRequestError, UpstreamError
+from responses_asgi.history.compaction import SUMMARY_REQUEST
 from responses_asgi.history.sealed import SUMMARY_INTRO, open_items
 from responses_asgi.history.state import State
 from responses_asgi.loss import Losses
 from responses_asgi.middleware import ResponsesMiddleware
 from responses_asgi.owners import Owners
-from responses_asgi.resources.compact import SUMMARY_REQUEST, compact
+from responses_asgi.resources.compact import compact
 from responses_asgi.seal import Seals
 from responses_asgi.stores.memory import MemoryStore
 from responses_asgi.testing import FakeModel, Finish, Refusal, Usage

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from responses_asgi.errors import APIError
 from responses_asgi.exchange.options import Options
-from responses_asgi.resources.token_estimate import estimate_tokens
+from responses_asgi.translate.token_estimate import estimate_tokens
 from responses_asgi.types.json import JSON
+from tests.examples import examples
 from tests.state_driver import OTHER_KEY, Kept, Model, answered, users
 
 PATH = "/v1/responses/input_tokens"
@@ -190,7 +191,7 @@ JSON_VALUES = st.recursive(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(40)
 @given(st.lists(st.dictionaries(st.sampled_from(["role", "content", "output", "arguments"]), JSON_VALUES)))
 def test_estimates_take_items_of_any_shape(items: list[JSON]) -> None:
     estimate = estimate_tokens({"input": items})

@@ -79,8 +79,8 @@ class Answer:
 
     @property
     def paused(self) -> bool:
-        """Whether the upstream's part of it is over, and tools of the service are to be run."""
-        return not self.closed and self._staged is not None and bool(self._staged.pending)
+        """Whether the upstream's part of it is over, and something is to be done before it is asked again."""
+        return not self.closed and self._staged is not None and self._staged.paused
 
     @property
     def failed(self) -> bool:

@@ -19,17 +19,19 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from responses_asgi.errors import APIError, InvalidRequestError
 from responses_asgi.exchange.answer import Answer
+from responses_asgi.exchange.asking import Ask
 from responses_asgi.exchange.calls import Calls
+from responses_asgi.exchange.compaction import CompactedTurn, compaction_of
 from responses_asgi.exchange.inner_response import internal_error
 from responses_asgi.exchange.interceptors import Ended
 from responses_asgi.exchange.outlets import KeepingOutlet, Outlet
 from responses_asgi.exchange.pairs import Pair, Past, pair_of
 from responses_asgi.exchange.routes import Route, Service
-from responses_asgi.exchange.tool_rounds import ToolTurn, staged
+from responses_asgi.exchange.tool_rounds import ToolTurn
 from responses_asgi.exchange.upstream_request import UpstreamRequest, upstream_request
 from responses_asgi.history import Recent, Turn
 from responses_asgi.history.requests import Detached
@@ -68,6 +70,10 @@ _REMEMBERING = (ChatToResponses, ChatOverResponses)
 _EDITS = ("model", "set", "drop", "rename", "headers", "before_upstream", "on_event", "after_exchange")
 
 
+Answering: TypeAlias = Callable[[Translator], Awaitable[ToolTurn | None]]
+"""Has a Translator go on with the answer after a compaction; returns the tools that this may use."""
+
+
 class Asked(NamedTuple):
     """A checked request: in which API, what, by whom, the scope it came with, and what it lost before."""
 
@@ -97,6 +103,8 @@ class Attempt:
     context: ExchangeContext
     request: UpstreamRequest
     tools: ToolTurn | None = None
+    answering: Answering | None = None
+    """Asks for the answer once its conversation is compacted; None where it is not."""
     translating: float = 0.0
     ended: Ended | None = None
     """What became of it, once it was run; None where nobody asks."""
@@ -129,20 +137,11 @@ class Attempt:
             request=asked.body,
             headers=asked.headers,
         )
-        with_tools: tuple[Translator, ToolTurn | None] | None = None
-        if service.hosted is not None:
-            with_tools = await staged(
-                turn.body,
-                upstream=upstream,
-                options=options,
-                past=past,
-                hosted=service.hosted,
-                context=context,
-            )
-        if with_tools is None:
-            with_tools = (pair.translator(turn.body, upstream, options, past), None)
-        translator, tools = with_tools
-        for loss in (*asked.losses, *turn.losses):
+        ask = Ask(pair, upstream, options, service.hosted, context)
+        lost = Losses()
+        body, compaction = compaction_of(turn, pair, lost)
+        translator, tools = await ask(body, past)
+        for loss in (*asked.losses, *turn.losses, *lost):
             translator.losses.report(loss.path, loss.action, loss.reason)
         if translator.calls > options.max_choices:
             raise InvalidRequestError(
@@ -152,9 +151,15 @@ class Attempt:
             )
         began = time.perf_counter()
         translated = translator.request()
-        translating = time.perf_counter() - began
         if options.strict:
             _refuse_dropped(translator.losses)
+        answering: Answering | None = None
+        if compaction is not None:
+            compacted = CompactedTurn(compaction, ask, past, seals=state.seals, owner=asked.owner)
+            translator = compacted.begin(translator, tools)
+            answering = compacted.answer if compaction.answered else None
+            translated = translator.request()
+        translating = time.perf_counter() - began
         context.response_id = "" if pair.equal else translator.response_id
         request = _NO_REQUEST
         if tools is None or not tools.waiting:
@@ -171,6 +176,7 @@ class Attempt:
             context=context,
             request=request,
             tools=tools,
+            answering=answering,
             translating=translating,
         )
 
@@ -206,7 +212,7 @@ class Attempt:
                 calls = self._calls(answer, outlet, service)
                 await calls.run(self.upstream.app)
                 raised = calls.raised
-                ready = answer.paused and await self._run_tools(answer, outlet, service)
+                ready = answer.paused and await self._go_on(answer, outlet, service)
             gone = LEFT
             if not (answer.closed or answer.started):
                 await outlet.vanish()
@@ -257,6 +263,17 @@ class Attempt:
         stays = await self.tools.run_approved(self.translator.losses, receive)
         return stays and await self._ask_again(answer)
 
+    async def _go_on(self, answer: Answer, outlet: Outlet, service: Service) -> bool:
+        """Do what is to be done between two upstream calls; whether there is to be another one."""
+        answering, self.answering = self.answering, None
+        if answering is None:
+            return await self._run_tools(answer, outlet, service)
+        try:
+            self.tools = await answering(self.translator)
+        except Exception as error:
+            return await self._cannot_ask(answer, error)
+        return await self._ask_again(answer)
+
     async def _run_tools(self, answer: Answer, outlet: Outlet, service: Service) -> bool:
         """Run what the upstream has called; whether it is to be asked again."""
         assert self.tools is not None
@@ -282,10 +299,14 @@ class Attempt:
                 context=self.context,
             )
         except Exception as error:
-            self._raised = error
-            await answer.fail(error if isinstance(error, APIError) else internal_error())
-            return False
+            return await self._cannot_ask(answer, error)
         return True
+
+    async def _cannot_ask(self, answer: Answer, error: Exception) -> bool:
+        """The next upstream call cannot be made, which the client is told: False."""
+        self._raised = error
+        await answer.fail(error if isinstance(error, APIError) else internal_error())
+        return False
 
     async def _keep(self, service: Service, keep: Callable[[JSON], Awaitable[bool]]) -> bool:
         """Keep what the next turn needs; done before the client can begin it. False when the store failed."""

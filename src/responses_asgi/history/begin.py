@@ -8,10 +8,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from responses_asgi.errors import InvalidRequestError
+from responses_asgi.history.compaction import shortened
 from responses_asgi.history.expand import before, new_messages, resolved, with_results
 from responses_asgi.history.items import Entry, input_entries, is_unguessable
 from responses_asgi.history.recent import Recent
@@ -26,7 +27,7 @@ from responses_asgi.translate.translator import History
 from responses_asgi.types.json import JSON
 from responses_asgi.upstreams.upstream import WireAPI
 
-__all__ = ["begin_chat", "begin_responses", "open_input"]
+__all__ = ["begin_chat", "begin_responses", "open_input", "without_summarized"]
 
 
 async def begin_responses(
@@ -63,6 +64,8 @@ async def begin_responses(
     if entries != given:
         open_found = partial(open_items, seals=seals, owner=owner, losses=losses)
         request = {**request, "input": _resolved_input(opened["input"], given, entries, open_found)}
+    sent = [entry.item for entry in (*history, *entries)]
+    request, items = without_summarized(request, items, sent, blank=spoken == "chat")
     if spoken == "responses":
         items = resent(items, profile, losses, _origin(keeping))
         request = keeping_nothing(request, profile)
@@ -104,7 +107,8 @@ async def begin_chat(
         messages = new_messages(messages, history, losses)
         rest, history = with_results(messages, history, losses)
         request = {**request, "messages": rest}
-    items = open_items((entry.item for entry in history), seals, owner, losses, _origin(keeping))
+    sent = [entry.item for entry in history]
+    items, _ = shortened(open_items(sent, seals, owner, losses, _origin(keeping)), [], sent)
     if spoken == "responses":
         items = resent(items, profile, losses, _origin(keeping))
     if asked.keep and request.get("metadata") and spoken == "chat":
@@ -132,6 +136,16 @@ def open_input(body: JSON, owner: str, seals: Seals | None, losses: Losses) -> J
         return body
     opened = open_items(given, seals, owner, losses)
     return {**body, "input": opened} if opened != given else body
+
+
+def without_summarized(
+    request: JSON, items: list[JSON], sent: Sequence[JSON], *, blank: bool
+) -> tuple[JSON, list[JSON]]:
+    """The request and its history without what a summary stands for; see `shortened`."""
+    given = request.get("input")
+    own = given if isinstance(given, list) else []
+    items, left = shortened(items, own, sent, blank=blank)
+    return (request if left == own else {**request, "input": left}), items
 
 
 def _resolved_input(

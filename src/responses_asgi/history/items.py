@@ -16,6 +16,7 @@ from responses_asgi.translate.messages import item_type
 from responses_asgi.types.json import JSON, loads
 
 __all__ = [
+    "COMPACTION_TRIGGER",
     "Entry",
     "Identify",
     "entries_of",
@@ -62,6 +63,9 @@ OTHER_PREFIX = "item_"
 
 # Types that are listed without a status.
 _WITHOUT_STATUS = frozenset({"reasoning", "compaction", "additional_tools", "configuration_update"})
+
+COMPACTION_TRIGGER = "compaction_trigger"
+"""The last item of an input that asks for a compaction of all before it."""
 
 MAX_ID_CHARS = 512
 """Ids that no look-up is made for are longer than this: those of some gateways have 250."""
@@ -156,13 +160,16 @@ def replayed(entries: Sequence[Entry]) -> list[Entry]:
     """Items of earlier turns as the model is given them again.
 
     A call that was cut off is left out: its arguments are no JSON, which servers refuse, and nobody ran it.
-    The status of reasoning is no input. An output is of the kind that its call asks for.
+    The status of reasoning is no input. An output is of the kind that its call asks for. What asked for a
+    compaction is left out, too: it has been honoured.
     """
     kinds: dict[Any, str] = {}
     kept = []
     for entry in entries:
         item = entry.item
         kind = item.get("type")
+        if kind == COMPACTION_TRIGGER:
+            continue
         if kind in CALL_TYPES:
             if _cut_off(item):
                 continue

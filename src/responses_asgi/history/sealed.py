@@ -3,7 +3,7 @@
 | token | made for | becomes, before it is translated |
 | --- | --- | --- |
 | `sealed1.` on a reasoning item | clients that ask for `reasoning.encrypted_content` | the readable token |
-| `sealed1.` or `cs1.` on a compaction item | clients of `/responses/compact` | a user message |
+| `sealed1.` or `cs1.` on a compaction item | compacted conversations | a user message |
 | anything else | somebody else's | itself: the upstream's rules apply |
 
 A summary comes back as a *user* message and never as a system message: users and tools wrote what it tells,
@@ -22,7 +22,15 @@ from responses_asgi.translate.readable_tokens import SUMMARY, is_readable, read_
 from responses_asgi.translate.reasoning import seal_details
 from responses_asgi.types.json import JSON
 
-__all__ = ["SUMMARY_INTRO", "is_summary", "open_items", "reasoning_seal", "summary_token"]
+__all__ = [
+    "LOST_SUMMARY",
+    "SUMMARY_INTRO",
+    "is_summary",
+    "open_items",
+    "reasoning_seal",
+    "summary_item",
+    "summary_token",
+]
 
 SUMMARY_INTRO = "Summary of the conversation so far:"
 LOST_SUMMARY = (
@@ -72,6 +80,11 @@ def open_items(
     return [_opened(item, seals, owner, losses, f"{path}[{i}]") for i, item in enumerate(items)]
 
 
+def summary_item(summary: str) -> JSON:
+    """The user message that tells the model a summary."""
+    return _user(f"{SUMMARY_INTRO}\n\n{summary}")
+
+
 def is_summary(item: JSON) -> bool:
     """Whether this is a user message that `open_items` made of a compaction item.
 
@@ -113,7 +126,7 @@ def _summary(payload: object, where: str) -> JSON:
             param=where,
             code=INVALID_TOKEN,
         )
-    return _user(f"{SUMMARY_INTRO}\n\n{summary}")
+    return summary_item(summary)
 
 
 def _user(text: str) -> JSON:

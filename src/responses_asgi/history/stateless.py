@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from responses_asgi.history.begin import open_input
+from responses_asgi.history.begin import open_input, without_summarized
 from responses_asgi.history.expand import refuse_references
 from responses_asgi.history.items import Entry, Identify, input_entries
 from responses_asgi.history.misses import STATELESS, keeps_nothing
@@ -56,7 +56,11 @@ def begin_over_chat(
         losses.report("store", "dropped", STATELESS)
     own = () if recent is None else input_entries(body.get("input"), new_id)
     request = without(open_input(body, owner, seals, losses), ("store", PREVIOUS))
-    items = open_items((entry.item for entry in before or ()), seals, owner, losses, PREVIOUS)
+    sent = [entry.item for entry in before or ()]
+    items = open_items(sent, seals, owner, losses, PREVIOUS)
+    given = body.get("input")
+    sent += given if isinstance(given, list) else []
+    request, items = without_summarized(request, items, sent, blank=True)
     echo = {"store": False, **_echo(body, before)}
     return Turn(request, owner, history=History(items, echo), losses=losses, entries=[*(before or ()), *own])
 

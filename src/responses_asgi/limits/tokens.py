@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from responses_asgi.resources.token_estimate import BYTES_PER_TOKEN, estimate_tokens
+from responses_asgi.translate.token_estimate import BYTES_PER_TOKEN, estimate_tokens
 from responses_asgi.translate.usage import responses_usage
 from responses_asgi.types.json import JSON, dumps
 

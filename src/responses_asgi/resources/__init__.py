@@ -2,7 +2,7 @@
 
 - `resources` is the app: which paths are ours, who is let in, and what is done for which method.
 - `responses`, `conversations` and `chat_completions` are its tables of routes, each with what they do.
-- `input_tokens` with `token_estimate`, `compact` and `replay` are the routes that are more than a look-up.
+- `input_tokens`, `compact` and `replay` are the routes that are more than a look-up.
 - `call` is one request; `params` is its query string.
 """
 

@@ -11,10 +11,11 @@ from __future__ import annotations
 import inspect
 
 from responses_asgi.errors import APIError
+from responses_asgi.history.compaction import as_items
 from responses_asgi.history.turn import Turn
 from responses_asgi.loss import Losses
 from responses_asgi.resources.call import Call
-from responses_asgi.resources.token_estimate import estimate_tokens
+from responses_asgi.translate.token_estimate import estimate_tokens
 from responses_asgi.types.checks import Open
 from responses_asgi.types.json import JSON
 from responses_asgi.types.responses import validate_request
@@ -50,8 +51,8 @@ async def count_input_tokens(call: Call) -> None:
 
 def _whole(turn: Turn) -> JSON:
     """The request with all that comes before it."""
-    given = turn.body.get("input") or []
-    own = [{"role": "user", "content": given}] if isinstance(given, str) else given
+    given = turn.body.get("input")
+    own = [{"role": "user", "content": given}] if isinstance(given, str) else as_items(given)
     items = [*turn.history.items, *own]
     return {**turn.body, "input": items} if items else turn.body
 

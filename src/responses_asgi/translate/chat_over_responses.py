@@ -47,6 +47,11 @@ class ChatOverResponses:
         return self._inner.failure or self._outer.failure
 
     @property
+    def paused(self) -> bool:
+        """Whether calls are pending."""
+        return self._inner.paused
+
+    @property
     def goes_on(self) -> bool:
         """Whether the upstream is to be asked again."""
         return self._inner.goes_on

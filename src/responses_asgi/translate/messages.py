@@ -43,7 +43,7 @@ DROPPED_ITEMS: dict[str, str] = {
 # that are in no table are treated like these.
 REJECTED_ITEMS: dict[str, str] = {
     "compaction": "only the service that compacted the conversation can read it",
-    "compaction_trigger": "conversations are compacted by POST /responses/compact",
+    "compaction_trigger": "it must be the last item of the input, and is for a service that compacts",
     "computer_call": "Chat Completions has no computer tool",
     "computer_call_output": "Chat Completions has no computer tool",
     "mcp_approval_request": "this service runs no MCP tools",

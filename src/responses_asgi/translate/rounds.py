@@ -22,14 +22,16 @@ from responses_asgi.translate.usage import summed
 from responses_asgi.types.events import TERMINAL_EVENTS, Event, StreamEvent
 from responses_asgi.types.json import JSON, dumps
 
-__all__ = ["HostedCall", "HostedName", "HostedResult", "Rounds", "Staged"]
+__all__ = ["OPENING", "HostedCall", "HostedName", "HostedResult", "Rounds", "Staged"]
 
 _ARGUMENTS = "response.function_call_arguments."
 # A call before anything is known of it.
 _BEGUN: JSON = {"arguments": "", "output": None, "error": None, "status": "in_progress"}
 
-_SAID = frozenset({"message", "reasoning"})
-_OPENING = frozenset({"response.created", "response.queued", "response.in_progress"})
+# Items of the upstream that nobody has to answer.
+_SAID = frozenset({"message", "reasoning", "compaction"})
+
+OPENING = frozenset({"response.created", "response.queued", "response.in_progress"})
 
 
 class HostedName(NamedTuple):
@@ -84,6 +86,10 @@ class Staged(Translator, Protocol):
     """
 
     pending: list[HostedCall]
+
+    @property
+    def paused(self) -> bool:
+        """Whether something is to be done here before the upstream is asked again."""
 
     @property
     def goes_on(self) -> bool:
@@ -150,6 +156,11 @@ class Rounds:
     def failure(self) -> APIError | None:
         """The error that the upstream reported."""
         return self._inner.failure
+
+    @property
+    def paused(self) -> bool:
+        """Whether calls are pending."""
+        return bool(self.pending)
 
     @property
     def goes_on(self) -> bool:
@@ -247,7 +258,7 @@ class Rounds:
             response = event["response"]
             self._usage = summed([self._usage, response.get("usage")])
             self._terminal = (kind, response)
-        elif kind in _OPENING:
+        elif kind in OPENING:
             self._open_response(kind, event)
         elif not isinstance(index, int):
             self._say(event)

@@ -43,6 +43,11 @@ class _Text(Open):
     verbosity: str | None = None
 
 
+class _ContextManagement(Open):
+    type: str
+    compact_threshold: Annotated[int, Field(ge=1000)] | None = None
+
+
 class _Request(SharedFields):
     input: TextOrListOrNull = None
     instructions: str | None = None
@@ -57,7 +62,7 @@ class _Request(SharedFields):
     conversation: TextOrObject = None
     prompt: JSON | None = None
     truncation: str | None = None
-    context_management: Objects | None = None
+    context_management: list[_ContextManagement] | None = None
 
 
 class _Message(Open):

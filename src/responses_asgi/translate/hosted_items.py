@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from responses_asgi.translate.citations import Citation
+from responses_asgi.translate.hosted_calls import HostedResult
 from responses_asgi.translate.hosted_kind import Typed, bounded
 from responses_asgi.translate.input_reader import InputReader
 from responses_asgi.translate.item_writer import ItemWriter
@@ -27,6 +28,8 @@ _NOT_RUN: JSON = {"type": "exit", "exit_code": 1}
 
 class TypedCall:
     """One call, from its first fragment to its result; `item` is what is known of it."""
+
+    runs = True
 
     def __init__(self, typed: Typed, writer: ItemWriter, new_id: NewId) -> None:
         kind = typed.kind
@@ -64,7 +67,7 @@ class TypedCall:
             self._tell_command(index, command)
         self._close({**self.item, "status": "completed"})
 
-    def cut(self) -> None:
+    def cut(self, written: str) -> None:
         """It is never run."""
         if not self._done:
             self._close({**self.item, **self._told(), "status": self._kind.cut})
@@ -77,10 +80,12 @@ class TypedCall:
             **{"partial_image_b64" if name == "result" else name: said for name, said in image.items()},
         )
 
-    def settle(self, found: JSON | None, reason: str) -> None:
-        """Tell what was found; None: the call failed, for this reason."""
+    def settle(self, result: HostedResult) -> None:
+        """Tell what was found."""
+        found = result.found
         if self._kind.output:
-            self._tell_output(found or {"output": [{"stdout": "", "stderr": reason, "outcome": _NOT_RUN}]})
+            failed = {"output": [{"stdout": "", "stderr": result.output, "outcome": _NOT_RUN}]}
+            self._tell_output(found or failed)
         elif found is None:
             self._close({**self.item, "status": "failed"})
         else:
@@ -88,13 +93,10 @@ class TypedCall:
             shown = self._kind.shown(self.item, found, self._typed.include)
             self._close({**self.item, **shown, "status": "completed"})
 
-    def told(self, found: JSON, first: int) -> str:
-        """What the model is told of it, when the next source has the number `first`."""
-        return bounded(self._kind.told(found, first), self._typed.chars)
-
-    def cited(self, found: JSON, first: int) -> list[Citation]:
-        """The sources that the answer can cite."""
-        return self._kind.cited(self.item, found, first)
+    def cited(self, found: JSON, first: int) -> tuple[str, list[Citation]]:
+        """What the model is told when the first source has this number, and the sources that it can cite."""
+        told = bounded(self._kind.told(found, first), self._typed.chars)
+        return told, self._kind.cited(self.item, found, first)
 
     def _say(self, step: str, **fields: Any) -> None:
         self._writer.say(

@@ -17,7 +17,7 @@ PROVIDER = """\
 model_provider = "bridge"
 
 [model_providers.bridge]
-name = "bridge"
+name = "{name}"
 base_url = "{base_url}"
 wire_api = "responses"
 env_key = "BRIDGE_KEY"
@@ -69,12 +69,17 @@ class Codex:
     home: Path
     folder: Path
     websockets: bool = False
+    provider: str = "bridge"
+    """The name of the provider: of one called OpenAI it expects what that has."""
     more: str = ""
     """Further lines of its configuration."""
 
     def configure(self, base_url: str, *, retries: int = 0) -> None:
         """Write the configuration that leads to the bridge."""
-        lines = PROVIDER.format(base_url=base_url, websockets=str(self.websockets).lower(), retries=retries)
+        websockets = str(self.websockets).lower()
+        lines = PROVIDER.format(
+            name=self.provider, base_url=base_url, websockets=websockets, retries=retries
+        )
         self.home.joinpath("config.toml").write_text(lines + self.more)
 
     def exec(self, model: str, *arguments: str) -> Run:

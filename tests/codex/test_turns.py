@@ -145,8 +145,13 @@ def test_raw_reasoning_is_shown(codex: Codex) -> None:
     assert "\nLet me see.\n" in run.stderr
 
 
-def test_a_thread_that_grew_too_long_is_compacted(codex: Codex, shape: Shape) -> None:
-    """Codex asks for a summary, and goes on with that in place of what came before."""
+@pytest.mark.parametrize("provider", ["bridge", "OpenAI"])
+def test_a_thread_that_grew_too_long_is_compacted(codex: Codex, shape: Shape, provider: str) -> None:
+    """Codex asks for a summary, and goes on with that in place of what came before.
+
+    Of a provider called OpenAI it asks for a compaction in place of a summary.
+    """
+    codex.provider = provider
 
     def asked(request: ModelRequest) -> None:
         assert "first words" in outputs_told(request)
@@ -165,5 +170,7 @@ def test_a_thread_that_grew_too_long_is_compacted(codex: Codex, shape: Shape) ->
         turn("I have gone on.", Usage(100, 5), check=summed_up),
     ]
     limits = ("-c", "model_context_window=200000", "-c", "model_auto_compact_token_limit=100000")
-    with bridged(codex, turns, profile=shape.profile):
+    with bridged(codex, turns, profile=shape.profile) as entrance:
         assert codex.exec(shape.model, *limits, "Begin").text == "I have gone on."
+    items = [item["type"] for body in entrance.bodies for item in body["input"]]
+    assert items.count("compaction_trigger") == (provider == "OpenAI")

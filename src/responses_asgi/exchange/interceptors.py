@@ -131,6 +131,8 @@ class Intercepted:
     def __init__(self, all_of_it: Sequence[Interception]) -> None:
         self.ended = Ended()
         self._all = all_of_it
+        # Most have nothing there, and it is asked for twice in an exchange.
+        self._active = [each for each in all_of_it if type(each).active is not Interception.active]
 
     def __bool__(self) -> bool:
         """Whether anything stands around this exchange."""
@@ -152,7 +154,7 @@ class Intercepted:
         before = _current.set(self._all)
         try:
             with ExitStack() as stack:
-                for each in self._all:
+                for each in self._active:
                     stack.enter_context(each.active())
                 yield
         finally:

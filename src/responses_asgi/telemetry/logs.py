@@ -62,6 +62,9 @@ class RequestLog(_Log):
     logger_name = "responses_asgi.requests"
 
     def write(self, facts: Facts, ended: Ended, seconds: float) -> None:
+        level = logging.WARNING if facts.outcome == "failed" else logging.INFO
+        if not self.logger.isEnabledFor(level):
+            return
         tokens = facts.tokens
         told = {
             "client": facts.client,
@@ -82,7 +85,6 @@ class RequestLog(_Log):
             "input_tokens": tokens.input if tokens else None,
             "output_tokens": tokens.output if tokens else None,
         }
-        level = logging.WARNING if facts.outcome == "failed" else logging.INFO
         self.logger.log(
             level,
             "%s %r %s %s in %.3f s",

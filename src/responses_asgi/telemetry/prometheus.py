@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from responses_asgi.errors import APIError, MissingExtraError
 from responses_asgi.exchange import Ended, Interception
 from responses_asgi.exchange.attempt import Asked
-from responses_asgi.telemetry.facts import Facts, facts_of
+from responses_asgi.telemetry.facts import Facts, Tokens, facts_of
 from responses_asgi.telemetry.labels import Labels, path_label
 from responses_asgi.types.asgi import Scope
 from responses_asgi.upstreams.upstream import Upstream, WireAPI
@@ -106,21 +105,30 @@ class _Figures:
         self.first_event = Histogram(**first, buckets=_SECONDS)
         self.duration = Histogram(**duration, buckets=_SECONDS)
         self.translation = Histogram(**translation, buckets=_TRANSLATION)
+        self._known: dict[tuple[Any, ...], Any] = {}
+
+    def of(self, metric: Any, *labels: str) -> Any:
+        """The metric with these labels, which it takes long to find; there are only so many."""
+        key = (metric, labels)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = metric.labels(*labels)
+        return found
 
     def count(self, facts: Facts, ended: Ended, seconds: float) -> None:
         """Count one exchange."""
         client, model = facts.client, self._models[facts.model]
-        self.requests.labels(client, model, str(facts.status), facts.outcome).inc()
-        self.duration.labels(client, model, facts.outcome).observe(seconds)
+        self.of(self.requests, client, model, str(facts.status), facts.outcome).inc()
+        self.of(self.duration, client, model, facts.outcome).observe(seconds)
         if facts.tokens is not None:
-            for kind, figure in facts.tokens._asdict().items():
-                self.tokens.labels(model, kind).inc(max(figure, 0))
+            for kind, figure in zip(Tokens._fields, facts.tokens, strict=True):
+                self.of(self.tokens, model, kind).inc(max(figure, 0))
         if facts.stream and ended.begun:
-            self.first_event.labels(model).observe(ended.timings["first_byte"])
+            self.of(self.first_event, model).observe(ended.timings["first_byte"])
         if "translation" in ended.timings:
-            self.translation.labels(client).observe(ended.timings["translation"])
+            self.of(self.translation, client).observe(ended.timings["translation"])
         for loss in ended.losses:
-            self.losses.labels(self._paths[path_label(loss.path)], loss.action).inc()
+            self.of(self.losses, self._paths[path_label(loss.path)], loss.action).inc()
 
 
 class _Counted(Interception):
@@ -129,14 +137,12 @@ class _Counted(Interception):
         self._asked = asked
         self._began = time.perf_counter()
 
-    @contextmanager
-    def active(self) -> Iterator[None]:
-        gauge = self._figures.open.labels(str(bool(self._asked.body.get("stream"))).lower())
-        gauge.inc()
-        try:
-            yield
-        finally:
-            gauge.dec()
+    def active(self) -> AbstractContextManager[object]:
+        figures = self._figures
+        tracker: AbstractContextManager[object] = figures.of(
+            figures.open, "true" if self._asked.body.get("stream") else "false"
+        ).track_inprogress()
+        return tracker
 
     async def end(self, ended: Ended) -> None:
         seconds = time.perf_counter() - self._began

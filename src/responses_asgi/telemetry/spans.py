@@ -12,7 +12,9 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
+from opentelemetry import context as context_api
 from opentelemetry import metrics, propagate, trace
+from opentelemetry.context import Context
 from opentelemetry.metrics import Meter, MeterProvider
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, TracerProvider
 
@@ -22,6 +24,7 @@ from responses_asgi.telemetry import names
 from responses_asgi.telemetry.content import input_content, output_content, tool_content
 from responses_asgi.telemetry.facts import Facts, facts_of, model_of, site_of
 from responses_asgi.telemetry.labels import Labels
+from responses_asgi.upstreams.headers import by_name
 from responses_asgi.upstreams.upstream import Upstream
 
 __all__ = ["Spans"]
@@ -60,12 +63,13 @@ class _Told(Interception):
         self._span = _started(spans.tracer, asked, upstream, self._common)
         if spans.content and self._span.is_recording():
             self._span.set_attributes(input_content(asked.body))
+        self._context = trace.set_span_in_context(self._span)
         carrier: dict[str, str] = {}
-        propagate.inject(carrier, trace.set_span_in_context(self._span))
+        propagate.inject(carrier, self._context)
         self.upstream_headers = {name: value for name, value in carrier.items() if name not in _KEPT_BACK}
 
     def active(self) -> AbstractContextManager[object]:
-        return trace.use_span(self._span, record_exception=False, set_status_on_exception=False)
+        return _Current(self._context)
 
     @contextmanager
     def tool(self, run: ToolRun) -> Iterator[None]:
@@ -102,6 +106,19 @@ class _Told(Interception):
                 span.set_status(Status(StatusCode.ERROR, facts.error))
         span.end()
         self._spans.figures.record(self._common, facts, seconds, first)
+
+
+class _Current:
+    """In a block of this, the span of the context is current; what the block raises is not the span's."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def __enter__(self) -> None:
+        self._token = context_api.attach(self._context)
+
+    def __exit__(self, *raised: object) -> None:
+        context_api.detach(self._token)
 
 
 class _Figures:
@@ -161,9 +178,9 @@ def _started(tracer: Tracer, asked: Asked, upstream: Upstream, common: Mapping[s
         attributes[names.CONVERSATION] = conversation
     parent = None
     if not trace.get_current_span().get_span_context().is_valid:
-        headers = asked.scope.get("headers") or ()
-        carrier = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
-        parent = propagate.extract({name: carrier[name] for name in _fields() & carrier.keys()})
+        fields = propagate.get_global_textmap().fields
+        sent = by_name(asked.scope.get("headers") or ())
+        parent = propagate.extract({name: sent[name] for name in fields if name in sent})
     elsewhere = site_of(upstream) is not None
     return tracer.start_span(
         f"{names.CHAT} {model}".strip(),
@@ -171,11 +188,6 @@ def _started(tracer: Tracer, asked: Asked, upstream: Upstream, common: Mapping[s
         kind=SpanKind.CLIENT if elsewhere else SpanKind.INTERNAL,
         attributes=attributes,
     )
-
-
-def _fields() -> set[str]:
-    """The headers in which a trace is told."""
-    return set(propagate.get_global_textmap().fields)
 
 
 def _common(asked: Asked, upstream: Upstream) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 1. What earlier turns show of such calls becomes what the upstream said and was told then.
 2. A call that a person has agreed to is run before the upstream is asked; one that was refused is told so.
 3. The calls of a round run side by side. A tool that fails is told to the model; it never breaks the stream.
-4. What the client demands of the first round (`tool_choice`) is not demanded of those that follow, or no round
-   would be the last. The last one that is allowed has to be an answer.
+4. What the client demands of the first round (`tool_choice`) is not demanded of those that follow, or no
+   round would be the last. The last one that is allowed has to be an answer.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ from responses_asgi.exchange.options import Options
 from responses_asgi.exchange.pairs import Past, pair_of
 from responses_asgi.loss import Losses
 from responses_asgi.translate.chat_over_responses import ChatOverResponses
+from responses_asgi.translate.chat_parts import ANNOTATIONS
 from responses_asgi.translate.chat_to_responses import ChatToResponses
+from responses_asgi.translate.hosted_calls import Tell
+from responses_asgi.translate.hosted_kinds import EarlierCalls
 from responses_asgi.translate.rounds import HostedCall, HostedName, HostedResult, Rounds, Staged
 from responses_asgi.translate.translator import History, NewId, Translator
 from responses_asgi.types.asgi import Receive
@@ -95,6 +98,7 @@ async def staged(
         names=tools.names,
         new_id=past.new_id,
         listed=tools.shown,
+        annotations=ANNOTATIONS[options.dialect],
     )
     made = rounds if outer is None else ChatOverResponses(outer, rounds, progress=hosted.progress)
     return made, tools
@@ -160,12 +164,14 @@ class ToolTurn:
         self._waiting: list[_Approved] = []
         self._decided: dict[str, HostedResult] = {}
         self._outputs: dict[str, list[JSON]] = {}
+        self._earlier = EarlierCalls({}, [])
 
     @property
     def names(self) -> dict[str, HostedName]:
         """The tools by the names that the upstream knows."""
         return {
-            name: HostedName(tool.label, tool.name, tool.approval) for name, tool in self._offer.tools.items()
+            name: HostedName(tool.label, tool.name, tool.approval, tool.typed)
+            for name, tool in self._offer.tools.items()
         }
 
     @property
@@ -193,6 +199,7 @@ class ToolTurn:
         that is not among them.
         """
         items = list(items)
+        self._earlier = EarlierCalls(self._offer.kinds, items)
         questions = {item.get("id"): item for item in items if item.get("type") == "mcp_approval_request"}
         answered = {item.get("approval_request_id") for item in items if item.get("type") == "mcp_call"}
         for item in items:
@@ -221,7 +228,10 @@ class ToolTurn:
         plain: list[JSON] = []
         for item in items:
             kind = item.get("type")
-            if kind == "mcp_call":
+            typed = self._earlier.plain(item)
+            if typed is not None:
+                plain += typed
+            elif kind == "mcp_call":
                 plain += self._pair(item, _kept(item))
             elif kind == "mcp_approval_request" and item.get("id") in self._decided:
                 pair = self._pair(item, self._decided[item["id"]].told)
@@ -277,16 +287,19 @@ class ToolTurn:
         return done
 
     async def _settle(self, rounds: Staged, call: HostedCall, answer: Answer) -> None:
+        async def tell(seen: JSON) -> None:
+            await answer.tell(rounds.sight(call, seen))
+
         async with self._turns:
-            result = await self._result(call.name, call.arguments)
+            result = await self._result(call.name, call.arguments, tell)
         await answer.tell(rounds.settle(call, result))
 
     async def _approved(self, approved: _Approved) -> None:
         async with self._turns:
-            result = await self._result(approved.name, approved.question.get("arguments") or "{}")
+            result = await self._result(approved.name, approved.question.get("arguments") or "{}", _unseen)
         self._decide(approved.question, result)
 
-    async def _result(self, name: str, written: str) -> HostedResult:
+    async def _result(self, name: str, written: str, tell: Tell) -> HostedResult:
         if self._limit is not None and self._made >= self._limit:
             return HostedResult(TOO_MANY, failed=True)
         self._made += 1
@@ -301,7 +314,7 @@ class ToolTurn:
             async with asyncio.timeout(max(self._deadline - time.monotonic(), 0)) as limit:
                 run = ToolRun(label=tool.label, name=tool.name, arguments=arguments)
                 with around_tool(run):
-                    run.result = await tool.call(arguments, self._context)
+                    run.result = await tool.call(arguments, self._context, tell)
                 return self._fitting(run.result)
         except Exception:
             if limit.expired():
@@ -344,6 +357,10 @@ class ToolTurn:
         called = {"call_id": item["id"], "name": name, "arguments": item.get("arguments") or "{}"}
         answer = {"call_id": item["id"], "output": told}
         return [{"type": "function_call", **called}, {"type": "function_call_output", **answer}]
+
+
+async def _unseen(seen: JSON) -> None:
+    """What a call that was waiting for an approval lets see of its result is not told."""
 
 
 def _kept(item: JSON) -> str:

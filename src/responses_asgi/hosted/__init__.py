@@ -2,9 +2,10 @@
 
 `hosted` is the whole: `Hosted.offer` says what one request may use. A tool is a `HostedTool` (`tool`), be it
 made of a function (`python_tools`) or of an entry in the list of an MCP server.
-MCP: `mcp_server` (how to reach one, `mcp.json`), `mcp_client` (the SDK), `mcp_connection` (one server and the
-task that owns it), `mcp_pool` (all of one event loop), `mcp_requests` (servers that requests bring along),
-`approvals`, `results`. `pieces` are texts and images of results. `offer` puts functions in the place of hosted tools.
+MCP: `mcp_server` (how to reach one, `mcp.json`), `mcp_client` (the SDK), `mcp_stdio` (programs),
+`mcp_connection` (one server and the task that owns it), `mcp_pool` (all of one event loop), `mcp_requests`
+(servers that requests bring along), `approvals`, `results`. `pieces` are texts and images of results. `offer`
+puts functions in the place of hosted tools.
 """
 
 from __future__ import annotations

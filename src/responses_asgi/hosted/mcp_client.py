@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from responses_asgi.errors import MissingExtraError
 from responses_asgi.hosted.limits import HostedLimits
 from responses_asgi.hosted.mcp_server import MCPServer
+from responses_asgi.hosted.mcp_stdio import program
 
 if TYPE_CHECKING:
     import httpx2
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Notice", "need_mcp", "opened", "tools_change"]
 
 Notice = Callable[[], None]
+Reason = Callable[[str], None]
 
 
 def need_mcp() -> None:
@@ -34,13 +36,14 @@ def need_mcp() -> None:
 
 @asynccontextmanager
 async def opened(
-    server: MCPServer, limits: HostedLimits, *, changed: Notice, lost: Notice
+    server: MCPServer, limits: HostedLimits, *, changed: Notice, lost: Notice, broken: Reason
 ) -> AsyncIterator[Client]:
-    """A session with the server. `changed` is called when its list of tools did, `lost` when it is gone.
+    """A session with the server. `changed` is called when its list of tools did, `lost` when it is gone, and
+    before that `broken`, with the reason, when it is given up for what it sends.
 
     Must be entered and left by one task. Raises what the SDK, the network or the system has against it.
     """
-    from mcp import Client, StdioServerParameters, stdio_client
+    from mcp import Client
     from mcp.client.streamable_http import streamable_http_client
 
     async def heard(message: object) -> None:
@@ -49,10 +52,8 @@ async def opened(
 
     client: Any
     if server.url is None:
-        parameters = StdioServerParameters(
-            command=str(server.command), args=list(server.args), env=dict(server.env), cwd=server.cwd
-        )
-        client = Client(_Watched(stdio_client(parameters), lost), message_handler=heard, cache=None)
+        running = program(server, limits.message_bytes, broken)
+        client = Client(_Watched(running, lost), message_handler=heard, cache=None)
         async with client:
             yield client
         return

@@ -67,6 +67,7 @@ class Connection:
         self._news = asyncio.Event()
         self._lost = self._stale = self._closing = False
         self._tried = float("-inf")
+        self._broken: str | None = None
 
     def start(self) -> None:
         """Begin to connect, in the background, unless that is being done."""
@@ -187,11 +188,18 @@ class Connection:
     async def _once(self) -> bool:
         """One session from its beginning to its end, whatever ends it; whether it had begun well."""
         worked = self._lost = self._stale = False
+        self._broken = None
         self._tried = time.monotonic()
         try:
             async with (
                 asyncio.timeout(self._limits.connect_timeout) as starting,
-                opened(self.server, self._limits, changed=self._changed, lost=self._gone) as client,
+                opened(
+                    self.server,
+                    self._limits,
+                    changed=self._changed,
+                    lost=self._gone,
+                    broken=self._give_up,
+                ) as client,
             ):
                 await self._list(client)
                 starting.reschedule(None)
@@ -199,7 +207,7 @@ class Connection:
                 logger.info("MCP server %s is ready with %d tools", self.label, len(self.tools or ()))
                 self._settle("ready")
                 await self._watch(client)
-            self.error = "it has ended the connection"
+            self.error = self._broken or "it has ended the connection"
         except Exception as error:
             late = starting.expired()
             self.error = f"no start in {self._limits.connect_timeout:g} s" if late else self._said(error)
@@ -273,6 +281,9 @@ class Connection:
         self._stale = True
         self._news.set()
 
+    def _give_up(self, reason: str) -> None:
+        self._broken = reason
+
     def _gone(self) -> None:
         self._lost = True
         self._client = None
@@ -281,7 +292,10 @@ class Connection:
         self._news.set()
 
     def _said(self, error: BaseException) -> str:
-        """An error in a sentence without secrets; of a group, the first real one."""
+        """An error in a sentence without secrets; of a group, the first real one. A server that was given up
+        has failed for that reason."""
+        if self._broken:
+            return self._broken
         while isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
         said = str(error).strip() or type(error).__name__

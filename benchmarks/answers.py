@@ -200,6 +200,7 @@ def _both(name: str, **fields: Any) -> dict[str, Answer]:
 
 ANSWERS: dict[str, Answer] = {
     **_both("burst", deltas=400, together=32),
+    **_both("single", deltas=400),
     **_both("paced", deltas=100, pause=0.02),
     **_both("calls", deltas=400, kind="arguments", together=32),
     **_both("short", deltas=8, together=32),

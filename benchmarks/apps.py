@@ -72,10 +72,10 @@ def _decoded(event: bytes) -> tuple[str, Any]:
 
 
 class Bare:
-    """The cheapest app there can be: says an answer in bytes made beforehand, one event in each message."""
+    """The cheapest app there can be: says an answer in bytes made beforehand, a message for each write."""
 
     def __init__(self, answer: Answer) -> None:
-        self._pieces = [event for events in answer.writes for event in events]
+        self._pieces = [b"".join(events) for events in answer.writes]
         headers = [(b"content-type", answer.content_type.encode())]
         self._start = {"type": "http.response.start", "status": 200, "headers": headers}
 

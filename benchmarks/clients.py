@@ -20,6 +20,9 @@ __all__ = ["ask_over_http", "ask_over_websocket", "request_body"]
 
 PATHS: dict[WireAPI, str] = {"chat": "/v1/chat/completions", "responses": "/v1/responses"}
 
+SECONDS = 120.0
+"""The longest that one turn may take."""
+
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _LAST_CHUNK = b"\r\n0\r\n\r\n"
 _PARAMETERS = {"type": "object", "properties": {"list": {"type": "array", "items": {"type": "integer"}}}}
@@ -122,7 +125,8 @@ async def ask_over_http(
         finally:
             connection.close()
 
-    asked = await asyncio.gather(*(ask() for _ in range(connections)))
+    async with asyncio.timeout(SECONDS):
+        asked = await asyncio.gather(*(ask() for _ in range(connections)))
     return [each for bodies in asked for each in bodies]
 
 
@@ -150,7 +154,8 @@ async def ask_over_websocket(
                 turns.append(messages)
         return turns
 
-    asked = await asyncio.gather(*(ask() for _ in range(connections)))
+    async with asyncio.timeout(SECONDS):
+        asked = await asyncio.gather(*(ask() for _ in range(connections)))
     return [[json.loads(message) for message in turn] for turns in asked for turn in turns]
 
 

@@ -1,7 +1,7 @@
 """What a process of the benchmarks may use: the package alone, or its extra `fast` as well.
 
 The fast libraries need not be in the environment that develops the package: `make bench` puts them into a
-folder of their own, which is looked into last.
+folder of their own, looked into last.
 """
 
 from __future__ import annotations

@@ -52,8 +52,8 @@ LOADS: dict[str, Load] = {
     "in-process-bare": Load(
         "an app of bytes made beforehand",
         (
-            Contender("pass-through", "bare-pass-through", "chat-burst", "chat"),
-            Contender("middleware", "bare-middleware", "chat-burst", "responses"),
+            Contender("pass-through", "bare-pass-through", "chat-single", "chat"),
+            Contender("middleware", "bare-middleware", "chat-single", "responses"),
         ),
     ),
     "http-burst": Load("32 deltas in each write of the upstream", _http("burst", _TO_CHAT)),
@@ -76,7 +76,7 @@ LOADS: dict[str, Load] = {
     "http-long": Load(
         "answers of 400 and of 20,000 deltas",
         (
-            Contender("400 deltas", "bridge", "chat-burst", "responses"),
+            Contender("400 deltas", "bridge", "chat-burst", "responses", asked=Asked(1, 50)),
             Contender("20,000 deltas", "bridge", "chat-long", "responses", asked=Asked(1, 1)),
         ),
     ),

@@ -15,12 +15,17 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from benchmarks import installed
 from benchmarks.measurement import Result, alternate
 from benchmarks.processes import ROOT, module
 
-__all__ = ["KINDS", "main", "measure", "translate"]
+if TYPE_CHECKING:
+    from benchmarks.answers import Answer
+    from responses_asgi.upstreams.upstream import WireAPI
+
+__all__ = ["KINDS", "again", "documents", "main", "measure", "translate"]
 
 KINDS: dict[str, str] = {
     "json": "chat-burst",
@@ -51,25 +56,21 @@ def _in_a_process(kind: str, options: Sequence[str]) -> float:
     return float(subprocess.run(command, capture_output=True, check=True, text=True, cwd=ROOT).stdout)
 
 
-def translate(kind: str, chunks: Sequence[bytes]) -> int:
-    """Decode and translate the chunks of one answer; returns how many events came out.
-
-    `chunks` are JSON documents, without the `[DONE]` of Chat.
-    """
+def translate(api: WireAPI, chunks: Sequence[bytes]) -> int:
+    """Decode and translate the chunks of one answer of an upstream that speaks this API; returns how many
+    events came out. `chunks` are JSON documents, without the `[DONE]` of Chat."""
     from responses_asgi import PROFILES
     from responses_asgi.translate.chat_to_responses import ChatToResponses
     from responses_asgi.translate.responses_to_chat import ResponsesToChat
-    from responses_asgi.types.json import dumps, loads
+    from responses_asgi.types.json import loads
 
-    if kind == "json":
-        return sum(1 for chunk in chunks if dumps(loads(chunk)))
     numbers = itertools.count()
 
     def new_id(prefix: str) -> str:
         return f"{prefix}_{next(numbers)}"
 
     machine: ChatToResponses | ResponsesToChat
-    if KINDS[kind].startswith("responses"):
+    if api == "responses":
         chat = {"model": "house", "messages": [{"role": "user", "content": "hi"}], "stream": True}
         machine = ChatToResponses(chat, profile=PROFILES["generic"], new_id=new_id, now=lambda: 0)
     else:
@@ -82,13 +83,18 @@ def translate(kind: str, chunks: Sequence[bytes]) -> int:
     return count + len(machine.finish(marker=True))
 
 
-def chunks_of(kind: str) -> list[bytes]:
-    """The JSON documents of the answer that this kind is about."""
-    from benchmarks.answers import ANSWERS
+def again(chunks: Sequence[bytes]) -> int:
+    """Decode and encode every chunk; returns how many there were."""
+    from responses_asgi.types.json import dumps, loads
 
-    events = [event for events in ANSWERS[KINDS[kind]].writes for event in events]
-    documents = [event.rpartition(b"data: ")[2].strip() for event in events]
-    return [document for document in documents if document != b"[DONE]"]
+    return sum(1 for chunk in chunks if dumps(loads(chunk)))
+
+
+def documents(answer: Answer) -> list[bytes]:
+    """The JSON documents of an answer."""
+    events = [event for events in answer.writes for event in events]
+    found = [event.rpartition(b"data: ")[2].strip() for event in events]
+    return [document for document in found if document != b"[DONE]"]
 
 
 def main(arguments: list[str]) -> None:
@@ -100,17 +106,18 @@ def main(arguments: list[str]) -> None:
     installed.choose(fast=asked.fast)
     from benchmarks.answers import ANSWERS
 
-    chunks = chunks_of(asked.kind)
-    deltas = ANSWERS[KINDS[asked.kind]].deltas
+    answer = ANSWERS[KINDS[asked.kind]]
+    chunks = documents(answer)
+    work = partial(again, chunks) if asked.kind == "json" else partial(translate, answer.api, chunks)
     for _ in range(3):
-        translate(asked.kind, chunks)
+        work()
     gc.collect()
     began = time.process_time_ns()
-    counts = [translate(asked.kind, chunks) for _ in range(TIMES)]
+    counts = [work() for _ in range(TIMES)]
     spent = time.process_time_ns() - began
-    if min(counts) < deltas:
-        raise RuntimeError(f"{deltas} deltas went in, {min(counts)} events came out")
-    print(spent / TIMES / deltas / 1000)
+    if min(counts) < answer.deltas:
+        raise RuntimeError(f"{answer.deltas} deltas went in, {min(counts)} events came out")
+    print(spent / TIMES / answer.deltas / 1000)
 
 
 if __name__ == "__main__":

@@ -135,6 +135,10 @@ class Compacting:
         """Tell what came of a pending call."""
         return self._passed(self._rounds.settle(call, result))
 
+    def sight(self, call: HostedCall, seen: JSON) -> list[Event]:
+        """Tell what can be seen of the result of a pending call."""
+        return self._passed(self._rounds.sight(call, seen))
+
     def next_round(self) -> None:
         """Begin the next upstream call with what was said and answered."""
         self._rounds.next_round()

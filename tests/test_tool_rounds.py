@@ -32,10 +32,11 @@ class Add:
     label: str = "sums"
     name: str = "add"
     approval: bool = False
+    typed: None = None
     calls: list[JSON] = field(default_factory=list)
     run: Callable[[JSON], Any] | None = None
 
-    async def call(self, arguments: JSON, context: ExchangeContext) -> HostedResult:
+    async def call(self, arguments: JSON, context: ExchangeContext, tell: Any) -> HostedResult:
         self.calls.append(arguments)
         if self.run is not None:
             return await self.run(arguments)
@@ -47,6 +48,7 @@ class Offered:
     body: JSON
     tools: Mapping[str, Add]
     listed: Sequence[JSON] = ()
+    kinds: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass

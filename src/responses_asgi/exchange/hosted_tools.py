@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from responses_asgi.translate.rounds import HostedResult
+from responses_asgi.translate.hosted_calls import HostedResult, Tell
+from responses_asgi.translate.hosted_kind import Typed
 from responses_asgi.types.json import JSON
 from responses_asgi.upstreams.context import ExchangeContext
 
@@ -27,7 +28,11 @@ class Tool(Protocol):
     def approval(self) -> bool:
         """Whether a person has to agree to each call."""
 
-    async def call(self, arguments: JSON, context: ExchangeContext) -> HostedResult:
+    @property
+    def typed(self) -> Typed | None:
+        """What hosted tool of the API it is; None: a tool of a server."""
+
+    async def call(self, arguments: JSON, context: ExchangeContext, tell: Tell) -> HostedResult:
         """Run it; what goes wrong is a result, too."""
 
 
@@ -45,6 +50,10 @@ class Offer(Protocol):
     @property
     def listed(self) -> Sequence[JSON]:
         """What the client is told first."""
+
+    @property
+    def kinds(self) -> Mapping[str, str]:
+        """The kinds of hosted tools that the service runs, and the functions that stand for them."""
 
 
 class HostedTools(Protocol):

@@ -92,7 +92,7 @@ async def staged(
     if pair.spoken == "chat":
         # It is heeded here, and would be reported as lost.
         asked.pop("max_tool_calls", None)
-    before = History(tools.plain(history.items), {**history.echo, **_shown(body)})
+    before = history._replace(items=tools.plain(history.items), echo={**history.echo, **_shown(body)})
     rounds = Rounds(
         lambda: pair.translator(tools.asking(asked), upstream, options, past._replace(history=before)),
         names=tools.names,

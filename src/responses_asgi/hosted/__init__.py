@@ -6,6 +6,8 @@ MCP: `mcp_server` (how to reach one, `mcp.json`), `mcp_client` (the SDK), `mcp_s
 `mcp_connection` (one server and the task that owns it), `mcp_pool` (all of one event loop), `mcp_requests`
 (servers that requests bring along), `approvals`, `results`. `pieces` are texts and images of results. `offer`
 puts functions in the place of hosted tools.
+Types of the API: `type_tools` (functions of the host that implement them), `type_calls` (what they are given),
+`type_results` (what they return), `type_settings` (what requests may say).
 """
 
 from __future__ import annotations
@@ -17,15 +19,45 @@ from responses_asgi.hosted.offer import Offer
 from responses_asgi.hosted.pieces import ToolImage
 from responses_asgi.hosted.python_tools import hosted_tool, tool
 from responses_asgi.hosted.tool import HostedTool, ToolOutput
+from responses_asgi.hosted.type_calls import (
+    CodeCall,
+    FileSearchCall,
+    FindInPageCall,
+    ImageCall,
+    OpenPageCall,
+    ShellCall,
+    WebSearchCall,
+)
+from responses_asgi.hosted.type_results import (
+    CodeFile,
+    CodeOutput,
+    FileResult,
+    Image,
+    SearchResult,
+    ShellOutput,
+)
 
 __all__ = [
+    "CodeCall",
+    "CodeFile",
+    "CodeOutput",
+    "FileResult",
+    "FileSearchCall",
+    "FindInPageCall",
     "Hosted",
     "HostedLimits",
     "HostedTool",
+    "Image",
+    "ImageCall",
     "MCPServer",
     "Offer",
+    "OpenPageCall",
+    "SearchResult",
+    "ShellCall",
+    "ShellOutput",
     "ToolImage",
     "ToolOutput",
+    "WebSearchCall",
     "hosted_tool",
     "read_servers",
     "tool",

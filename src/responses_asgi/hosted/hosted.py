@@ -21,6 +21,7 @@ from responses_asgi.hosted.offer import Found, Offer, make_offer
 from responses_asgi.hosted.python_tools import hosted_tool
 from responses_asgi.hosted.results import result_of
 from responses_asgi.hosted.tool import HostedTool, parameters_of
+from responses_asgi.hosted.type_tools import TypeTools
 from responses_asgi.types.json import JSON
 from responses_asgi.upstreams.context import ExchangeContext
 
@@ -35,10 +36,14 @@ class Hosted:
 
     - `servers`: MCP servers by label, or the path of an `mcp.json`.
     - `tools`: Python functions, plain or marked with `@tool`, and HostedTools.
+    - `types`: functions that implement hosted tools of the API, by what they implement: `web_search`, with
+      `web_search.open_page` and `web_search.find_in_page`, `file_search`, `code_interpreter`,
+      `image_generation`, `shell`. They are for requests that name these types; docs/tools.md tells how.
     - `allow_hosts`: hosts of MCP servers that requests may bring along (`server_url`): exact names and
       `*.example.com`. Without any, such tools are left to the upstream.
     - `always`: what every request may use, also one that names no tool: True for all servers and tools, or
-      the labels. The rest is for requests that name its label: `{"type": "mcp", "server_label": "tools"}`.
+      the labels, and names of `types`. The rest is for requests that name it, a label as
+      `{"type": "mcp", "server_label": "tools"}`.
     - `progress`: whether clients of Chat Completions, which are shown no calls, are told of them as
       reasoning.
     - `limits`: bounds of time and size.
@@ -58,6 +63,7 @@ class Hosted:
         *,
         servers: Mapping[str, MCPServer] | str | os.PathLike[str] | None = None,
         tools: Sequence[Callable[..., Any] | HostedTool] = (),
+        types: Mapping[str, Callable[..., Any]] | None = None,
         allow_hosts: Sequence[str] = (),
         always: bool | Sequence[str] = True,
         progress: bool = False,
@@ -70,6 +76,7 @@ class Hosted:
         )
         self._hosts = AllowedHosts(allow_hosts)
         self._tools = _by_label(tools, self._limits)
+        self._types = TypeTools(types or {}, self._limits)
         self._pools: dict[asyncio.AbstractEventLoop, Pool] = {}
         self._check()
         self._always = self._labels_of(always)
@@ -115,12 +122,14 @@ class Hosted:
             Wanted("", label, None, ToolFilter(), None, "") for label in self.labels if label not in named
         ]
         asked = [*wanted.values(), *(each for each in also if each.label in self._always)]
+        typed = self._types.offered(body, [*history, *_items(body)], self._always)
         found = await asyncio.gather(*(self._found(each, context) for each in asked))
         if context.api == "chat":
             found = [each.unasked() for each in found]
-        offer = make_offer(body, found, replaced=wanted, history=history)
+        replaced = [*wanted, *typed.replaced]
+        offer = make_offer(typed.body, [*found, Found("", typed.tools)], replaced=replaced, history=history)
         if offer.tools or offer.listed or offer.body is not body or self._called(body, history):
-            return offer
+            return offer._replace(kinds=self._types.names)
         return None
 
     def health(self) -> JSON:
@@ -137,9 +146,8 @@ class Hosted:
 
     def _called(self, body: JSON, history: Sequence[JSON]) -> bool:
         """Whether earlier turns called tools of this service; the upstream has to be told of that."""
-        given = body.get("input")
-        items = [*history, *(given if isinstance(given, list) else ())]
-        return any(
+        items = [*history, *_items(body)]
+        return self._types.are_shown(items) or any(
             item.get("type") == "mcp_call" and (self._hosts or item.get("server_label") in self.labels)
             for item in items
         )
@@ -161,10 +169,11 @@ class Hosted:
     def _labels_of(self, always: bool | Sequence[str]) -> frozenset[str]:
         if isinstance(always, bool):
             return frozenset(self.labels if always else ())
-        unknown = [label for label in always if label not in self.labels]
+        known = [*self.labels, *self._types.names]
+        unknown = [label for label in always if label not in known]
         if unknown:
             raise ConfigurationError(
-                f"always: there is no {unknown[0]!r}; known are {', '.join(self.labels) or 'none'}"
+                f"always: there is no {unknown[0]!r}; known are {', '.join(known) or 'none'}"
             )
         return frozenset(always)
 
@@ -291,6 +300,11 @@ class Hosted:
             return result_of(await connection.call(name, arguments), self._limits.result_chars)
 
         return run
+
+
+def _items(body: JSON) -> list[JSON]:
+    given = body.get("input")
+    return given if isinstance(given, list) else []
 
 
 def _by_label(

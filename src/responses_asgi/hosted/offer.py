@@ -22,12 +22,14 @@ class Offer(NamedTuple):
     """A request as the upstream is to have it, and the tools that the service runs for it.
 
     `body` has functions instead of hosted tools, and a `tool_choice` that names them. `tools` are the hosted
-    ones by the names of these functions. `listed` are the `mcp_list_tools` items that the client is to see.
+    ones by the names of these functions. `listed` are the `mcp_list_tools` items that the client is to see,
+    `kinds` the hosted tools of the API that the service runs, and the functions that stand for them.
     """
 
     body: JSON
     tools: Mapping[str, HostedTool]
     listed: list[JSON]
+    kinds: Mapping[str, str] = {}
 
 
 class Found(NamedTuple):
@@ -128,7 +130,7 @@ def _choice(choice: Any, found: Sequence[Found], names: Mapping[tuple[str, str],
     """The choice in terms of functions; one that is not about hosted tools stays as it is."""
     if not isinstance(choice, Mapping):
         return choice
-    if choice.get("type") == "mcp":
+    if choice.get("type") != "allowed_tools":
         chosen = _chosen(choice, found, names, "tool_choice")
         if chosen is None:
             return choice
@@ -136,20 +138,29 @@ def _choice(choice: Any, found: Sequence[Found], names: Mapping[tuple[str, str],
         if len(functions) == 1:
             return functions[0]
         return {"type": "allowed_tools", "mode": "required", "tools": functions}
-    if choice.get("type") == "allowed_tools" and isinstance(choice.get("tools"), list):
+    if isinstance(choice.get("tools"), list):
         tools: list[Any] = []
         for i, tool in enumerate(choice["tools"]):
-            hosted = isinstance(tool, Mapping) and tool.get("type") == "mcp"
-            chosen = _chosen(tool, found, names, f"tool_choice.tools[{i}]") if hosted else None
+            known = isinstance(tool, Mapping)
+            chosen = _chosen(tool, found, names, f"tool_choice.tools[{i}]") if known else None
             tools += [tool] if chosen is None else [{"type": "function", "name": name} for name in chosen]
         return {**choice, "tools": tools}
     return choice
 
 
+def _is(tool: HostedTool, choice: Mapping[str, Any]) -> bool:
+    """Whether a choice of a type of hosted tools means this one."""
+    return tool.typed is not None and choice.get("type") in tool.typed.kind.tools
+
+
 def _chosen(
     choice: Mapping[str, Any], found: Sequence[Found], names: Mapping[tuple[str, str], str], param: str
 ) -> list[str] | None:
-    """The names of the functions that are chosen; None: it is about a server that is not hosted here."""
+    """The names of the functions that are chosen; None: it is about nothing that is hosted here."""
+    if choice.get("type") != "mcp":
+        return [
+            names[tool.label, tool.name] for each in found for tool in each.tools if _is(tool, choice)
+        ] or None
     label, name = choice.get("server_label"), choice.get("name")
     each = next((each for each in found if each.label == label), None)
     if each is None:

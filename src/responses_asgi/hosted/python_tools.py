@@ -22,7 +22,7 @@ from responses_asgi.types.json import JSON
 from responses_asgi.upstreams.context import ExchangeContext
 from responses_asgi.upstreams.own_thread import OwnThread
 
-__all__ = ["hosted_tool", "tool"]
+__all__ = ["hosted_tool", "marked_timeout", "tool"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -128,6 +128,12 @@ def hosted_tool(function: Callable[..., Any], limits: HostedLimits | None = None
         image_bytes=limits.image_bytes,
         run=signature.run,
     )
+
+
+def marked_timeout(function: object) -> float | None:
+    """The seconds that the mark of a function, if it has one, allows for a call."""
+    marked: JSON = getattr(function, _MARK, {})
+    return marked.get("timeout")
 
 
 class _Signature:

@@ -13,6 +13,8 @@ from pydantic_core import to_json
 
 from responses_asgi.errors import ResponsesASGIError
 from responses_asgi.hosted.pieces import ToolImage, bounded, pieces_of, result_of_pieces
+from responses_asgi.translate.hosted_calls import Tell
+from responses_asgi.translate.hosted_kind import Typed
 from responses_asgi.translate.rounds import HostedResult
 from responses_asgi.types.json import JSON
 from responses_asgi.upstreams.context import ExchangeContext
@@ -39,7 +41,11 @@ class ToolOutput:
     failed: bool = False
 
 
-Run = Callable[[JSON, ExchangeContext], Awaitable[Any]]
+Run = Callable[..., Awaitable[Any]]
+
+
+async def _unseen(seen: JSON) -> None:
+    """Nobody looks at what is still being made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,13 +58,15 @@ class HostedTool:
       a ToolImage, a list of both, a ToolOutput, a HostedResult, None, or any value that JSON can tell; what
       it raises is told to the model as an error.
     - `approval`: whether a person has to agree to each call.
+    - `typed`: what hosted tool of the API it is; `Hosted(types=...)` makes these. Their `run` is given a
+      third argument, a function to be told of what can be seen of a result that is still being made.
     - `timeout` in seconds; `result_chars` and `image_bytes`: how much of a result the model is told.
 
     >>> async def run(arguments, context):
     ...     return {"sum": arguments["a"] + arguments["b"]}
     >>> tool = HostedTool(label="maths", name="add", run=run)
     >>> asyncio.run(tool.call({"a": 1, "b": 2}, ExchangeContext.of({"type": "http"}, {})))
-    HostedResult(output='{"sum":3}', failed=False, parts=())
+    HostedResult(output='{"sum":3}', failed=False, parts=(), found=None)
     """
 
     label: str
@@ -68,15 +76,17 @@ class HostedTool:
     parameters: JSON = field(default_factory=lambda: {"type": "object", "properties": {}})
     annotations: JSON | None = None
     approval: bool = False
+    typed: Typed | None = None
     timeout: float = 60.0
     result_chars: int = 100_000
     image_bytes: int = 8 * 1024 * 1024
 
-    async def call(self, arguments: JSON, context: ExchangeContext) -> HostedResult:
+    async def call(self, arguments: JSON, context: ExchangeContext, tell: Tell = _unseen) -> HostedResult:
         """Run the tool. Raises nothing but CancelledError: what went wrong is told in the result."""
         try:
             async with asyncio.timeout(self.timeout) as limit:
-                return self._result(await self.run(arguments, context))
+                telling = () if self.typed is None else (tell,)
+                return self._result(await self.run(arguments, context, *telling))
         except Exception as error:
             if limit.expired():
                 return HostedResult(f"{self.name} did not answer within {self.timeout:g} s.", failed=True)

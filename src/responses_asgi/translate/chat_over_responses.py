@@ -87,6 +87,10 @@ class ChatOverResponses:
         """Take what came of a call, which a Chat client is not shown."""
         return self._through(self._inner.settle(call, result))
 
+    def sight(self, call: HostedCall, seen: JSON) -> list[Event]:
+        """Take what can be seen of a result, which a Chat client is not shown."""
+        return self._through(self._inner.sight(call, seen))
+
     def next_round(self) -> None:
         """Begin the next upstream call."""
         self._inner.next_round()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from responses_asgi.translate.hosted_kind import Typed
 from responses_asgi.types.json import JSON
 
-__all__ = ["HostedCall", "HostedName", "HostedResult", "ShownCall"]
+__all__ = ["HostedCall", "HostedName", "HostedResult", "ShownCall", "Tell"]
+
+Tell = Callable[[JSON], Awaitable[None]]
+"""Told of what can be seen of a result that is still being made."""
 
 
 class HostedName(NamedTuple):
@@ -67,6 +70,9 @@ class ShownCall(Protocol):
 
     def cut(self, written: str) -> None:
         """It is never run; so much was written."""
+
+    def sight(self, seen: JSON) -> None:
+        """Tell what can be seen of its result, which is still being made."""
 
     def settle(self, result: HostedResult) -> None:
         """Tell what came of it."""

@@ -41,6 +41,7 @@ class TypedCall:
         self._reader = InputReader(kind.argument) if kind.text else None
         self._text: list[str] = []
         self._half = ""
+        self._sights = 0
         self._done = False
         self.item: JSON = {"id": new_id(kind.prefix), "type": kind.call, "status": "in_progress"}
         if kind.output:
@@ -72,13 +73,12 @@ class TypedCall:
         if not self._done:
             self._close({**self.item, **self._told(), "status": self._kind.cut})
 
-    def partial_image(self, number: int, image: JSON) -> None:
-        """A first sight of an image that is still being made."""
-        self._say(
-            "partial_image",
-            partial_image_index=number,
-            **{"partial_image_b64" if name == "result" else name: said for name, said in image.items()},
-        )
+    def sight(self, seen: JSON) -> None:
+        """Tell an image that is still being made, as it is now."""
+        names = {"result": "partial_image_b64"}
+        said = {names.get(name, name): value for name, value in seen.items() if value is not None}
+        self._say("partial_image", partial_image_index=self._sights, **said)
+        self._sights += 1
 
     def settle(self, result: HostedResult) -> None:
         """Tell what was found."""

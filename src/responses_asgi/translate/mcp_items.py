@@ -50,6 +50,9 @@ class MCPCall:
             self.whole(written)
         self._close("failed", {"status": "incomplete"})
 
+    def sight(self, seen: JSON) -> None:
+        """Nothing can be seen of its result before that is there."""
+
     def settle(self, result: HostedResult) -> None:
         """Close it with its result."""
         self._close("failed" if result.failed else "completed", result.fields)
@@ -84,6 +87,9 @@ class MCPQuestion:
 
     def cut(self, written: str) -> None:
         """Ask nothing: half a call is none."""
+
+    def sight(self, seen: JSON) -> None:
+        """It is not run in this response."""
 
     def settle(self, result: HostedResult) -> None:
         """It has no result in this response."""

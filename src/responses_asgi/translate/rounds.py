@@ -59,6 +59,9 @@ class Staged(Translator, Protocol):
     def settle(self, call: HostedCall, result: HostedResult) -> list[Event]:
         """Tell what came of a pending call, to the client now and to the upstream in the next round."""
 
+    def sight(self, call: HostedCall, seen: JSON) -> list[Event]:
+        """Tell what can be seen of the result of a pending call, which is still being made."""
+
     def next_round(self) -> None:
         """Begin the next upstream call with what was said and answered."""
 
@@ -164,6 +167,12 @@ class Rounds:
         call.shown.settle(result)
         output = self._told(call.shown, result)
         self._results.append({"type": "function_call_output", "call_id": call.call_id, "output": output})
+        return self._given()
+
+    def sight(self, call: HostedCall, seen: JSON) -> list[Event]:
+        """Tell what can be seen of the result of a pending call, which is still being made."""
+        if call in self.pending:
+            call.shown.sight(seen)
         return self._given()
 
     def next_round(self) -> None:

@@ -12,7 +12,7 @@ class ItemWriter:
     """The events that are still to be given away, and the items that are done."""
 
     def __init__(self) -> None:
-        self._sequence = 0
+        self._sequence = -1
         self._events: list[Event] = []
         self._done: dict[int, JSON] = {}
         self._next = 0
@@ -28,7 +28,10 @@ class ItemWriter:
         return events
 
     def say(self, event: JSON) -> None:
-        """Say an event, with the next number."""
+        """Say an event, with the next number. The first one keeps its own: the opening events of what is made in
+        the background have been told."""
+        if self._sequence < 0:
+            self._sequence = int(event.get("sequence_number") or 0)
         numbered = {**event, "sequence_number": self._sequence}
         self._sequence += 1
         self._events.append(StreamEvent(str(event["type"]), dumps(numbered)))

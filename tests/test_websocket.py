@@ -396,3 +396,11 @@ async def until_completed(connection: Any) -> Any:
         yield event
         if event.type == "response.completed":
             return
+
+
+async def test_a_client_may_say_that_it_has_read_a_response() -> None:
+    """Some versions of Codex do after a compaction, and hear nothing of it."""
+    async with bridged(FakeModel(["one", "two"])) as talk:
+        first = await talk.create(input="a")
+        await talk.say({"type": "response.processed", "response_id": first["id"]})
+        assert text_of(await talk.create(input="b", previous_response_id=first["id"])) == "two"

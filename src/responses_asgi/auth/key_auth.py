@@ -290,6 +290,7 @@ def _inner(scope: Scope, admitted: Admitted) -> Scope:
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, error: APIError) -> None:
     if scope["type"] == "websocket":
-        await refuse_websocket(scope, receive, send, error)
+        await receive()
+        await refuse_websocket(scope, send, error)
     else:
         await send_error(send, error)

@@ -12,6 +12,7 @@ from responses_asgi.types.json import dumps
 from responses_asgi.upstreams.closing import INTERNAL_ERROR, POLICY_VIOLATION, TRY_AGAIN_LATER
 
 __all__ = [
+    "DENIAL",
     "SSE_HEADERS",
     "close_code",
     "deny_websocket",
@@ -23,6 +24,12 @@ __all__ = [
 ]
 
 Headers = Iterable[tuple[bytes, bytes]]
+
+DENIAL = "websocket.http.response"
+"""The extension of servers that can refuse a WebSocket with an HTTP answer.
+
+Source: https://asgi.readthedocs.io/en/latest/extensions.html#websocket-denial-response
+"""
 
 SSE_HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -63,13 +70,12 @@ async def deny_websocket(receive: Receive, send: Send) -> None:
     await send({"type": "websocket.close", "code": 1008, "reason": "no WebSocket here"})
 
 
-async def refuse_websocket(scope: Scope, receive: Receive, send: Send, error: APIError) -> None:
+async def refuse_websocket(scope: Scope, send: Send, error: APIError) -> None:
     """Refuse a WebSocket before it opens, with the error as its HTTP answer where the server can send one.
 
-    Source: https://asgi.readthedocs.io/en/latest/extensions.html#websocket-denial-response
+    `websocket.connect` has been received.
     """
-    await receive()
-    if "websocket.http.response" in (scope.get("extensions") or {}):
+    if DENIAL in (scope.get("extensions") or {}):
         body = dumps(error.body())
         named = {"content-type": "application/json", "content-length": str(len(body)), **error.headers}
         headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in named.items()]

@@ -86,6 +86,7 @@ class Connection:
             "response.create": self._create,
             "response.cancel": self._cancel,
             "response.steer": self._steer,
+            "response.processed": self._processed,
             "ping": self._ping,
         }
 
@@ -183,6 +184,9 @@ class Connection:
         previous = document.get("previous_response_id")
         turn = self._lanes.find(previous) if isinstance(previous, str) else None
         await self._wire.say([steer_failed(document, turn.create.lane if turn else lane)])
+
+    async def _processed(self, document: JSON, lane: str, size: int) -> None:
+        """The client has read a response; what it needs of it is remembered anyway."""
 
     async def _ping(self, document: JSON, lane: str, size: int) -> None:
         await self._wire.say([PONG])

@@ -1,11 +1,9 @@
-"""How a socket is asked for: the HTTP request that its handshake stands for, who may open it, and refusals.
+"""How a socket is asked for: the HTTP request that its handshake stands for, and who may open it.
 
 1. A turn goes through the app like a POST with the handshake's headers, so that the app's own authentication
    sees each one.
 2. Browsers let a page of any site open a WebSocket, with the cookies of the user and to addresses that only
    the user's machine can reach; nothing but the `Origin` tells. Clients that are no browsers send none.
-3. A refusal is HTTP with OpenAI's error body where the server can say that. Source: the extension
-   `websocket.http.response` of ASGI; without it servers answer 403.
 """
 
 from __future__ import annotations
@@ -14,14 +12,11 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from responses_asgi.errors import APIError
-from responses_asgi.types.asgi import Message, Scope, Send
+from responses_asgi.types.asgi import Scope
 from responses_asgi.upstreams.hidden_credentials import from_subprotocols
-from responses_asgi.upstreams.replies import refuse_websocket
+from responses_asgi.upstreams.replies import DENIAL
 
-__all__ = ["DENIAL", "UPGRADE_REQUIRED", "check_origin", "deny", "subprotocol_for", "turn_scope"]
-
-DENIAL = "websocket.http.response"
-"""The server's extension for refusals in HTTP."""
+__all__ = ["UPGRADE_REQUIRED", "check_origin", "subprotocol_for", "turn_scope"]
 
 UPGRADE_REQUIRED = APIError(
     "This service opens no WebSockets; send the request with POST.",
@@ -107,12 +102,3 @@ def check_origin(scope: Scope, allowed: Sequence[str]) -> None:
                 status=403,
                 code="origin_not_allowed",
             )
-
-
-async def deny(scope: Scope, send: Send, error: APIError) -> None:
-    """Refuse the socket; `websocket.connect` has been received."""
-
-    async def received() -> Message:
-        return {"type": "websocket.connect"}
-
-    await refuse_websocket(scope, received, send, error)

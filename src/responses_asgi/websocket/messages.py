@@ -5,6 +5,7 @@
 | `response.create` | the events of a response, or an error |
 | `response.cancel` | the end of the response that runs on its lane, or an error |
 | `response.steer` | `response.steer.failed`: what is being said cannot be changed here |
+| `response.processed` | nothing: some versions of Codex say so of a response that they have read |
 | `ping` | `pong` |
 | any other, or none | an error |
 

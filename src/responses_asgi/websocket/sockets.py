@@ -8,11 +8,11 @@ from responses_asgi.auth import Guard
 from responses_asgi.errors import APIError
 from responses_asgi.exchange import Choose, Service
 from responses_asgi.types.asgi import ASGIApp, Receive, Scope, Send
+from responses_asgi.upstreams.replies import refuse_websocket
 from responses_asgi.websocket.connection import Connection
 from responses_asgi.websocket.handshake import (
     UPGRADE_REQUIRED,
     check_origin,
-    deny,
     subprotocol_for,
     turn_scope,
 )
@@ -62,7 +62,7 @@ class ResponsesSockets:
         if (await receive())["type"] != "websocket.connect":
             return
         if not self._open:
-            await deny(scope, send, UPGRADE_REQUIRED)
+            await refuse_websocket(scope, send, UPGRADE_REQUIRED)
             return
         posted = turn_scope(scope)
         try:
@@ -70,7 +70,7 @@ class ResponsesSockets:
             owner = await self._service.state.owners.of(posted)
             await self._guard.check_handshake(posted, owner)
         except APIError as error:
-            await deny(scope, send, error)
+            await refuse_websocket(scope, send, error)
             return
         if app is not None and await took_over(app, scope, receive, send):
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from responses_asgi.types.asgi import ASGIApp, Message, Receive, Scope, Send
-from responses_asgi.websocket.handshake import DENIAL
+from responses_asgi.upstreams.replies import DENIAL
 
 __all__ = ["took_over"]
 

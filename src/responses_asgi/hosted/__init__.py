@@ -6,7 +6,7 @@ MCP: `mcp_server` (how to reach one, `mcp.json`), `mcp_client` (the SDK), `mcp_s
 `mcp_connection` (one server and the task that owns it), `mcp_pool` (all of one event loop), `mcp_requests`
 (servers that requests bring along), `approvals`, `results`. `pieces` are texts and images of results. `offer`
 puts functions in the place of hosted tools.
-Types of the API: `type_tools` (functions of the host that implement them), `type_calls` (what they are given),
+Types of the API: `type_tools` (functions that implement them), `type_calls` (what these are given),
 `type_results` (what they return), `type_settings` (what requests may say).
 """
 

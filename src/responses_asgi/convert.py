@@ -13,14 +13,14 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from responses_asgi.errors import APIError, UpstreamError, error_from_payload
 from responses_asgi.loss import Losses
 from responses_asgi.profiles import Profile, profile_for
 from responses_asgi.sse import MAX_EVENT_BYTES, encode
 from responses_asgi.translate.chat_to_responses import ChatToResponses, Recall
-from responses_asgi.translate.chunk_reader import ChunkReader
+from responses_asgi.translate.chunk_reader import Chunk, ChunkReader
 from responses_asgi.translate.responses_to_chat import ResponsesToChat
 from responses_asgi.translate.to_chat_request import to_chat_request
 from responses_asgi.translate.to_responses_request import to_responses_request
@@ -188,9 +188,9 @@ class _StreamedBody:
             self.failure = error
             return []
 
-    def _state_after(self, chunks: list[JSON]) -> list[JSON]:
+    def _state_after(self, chunks: list[Chunk]) -> list[JSON]:
         self.done, self.failure = self._reader.done, self._reader.failure
-        return chunks
+        return cast("list[JSON]", chunks)  # this reader returns none as text
 
 
 def responses_request_to_chat(body: object, *, profile: str | Profile | None = None) -> Converted:

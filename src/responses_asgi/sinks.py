@@ -90,17 +90,15 @@ class SSESink:
         self._beat: asyncio.Task[None] | None = None
 
     async def write(self, events: Sequence[Event]) -> None:
-        async with self._lock:
+        await self._lock.acquire()  # what `async with` does, without a coroutine on either side
+        try:
             if not self.started:
                 await self._start()
-            await self._send(
-                {
-                    "type": "http.response.body",
-                    "body": b"".join([encode(event.type, event.data) for event in events]),
-                    "more_body": True,
-                }
-            )
+            body = b"".join([encode(event.type, event.data) for event in events])
+            await self._send({"type": "http.response.body", "body": body, "more_body": True})
             self._last_write = self._loop.time()
+        finally:
+            self._lock.release()
 
     async def close(self, events: Sequence[Event] = ()) -> None:
         async with self._lock:

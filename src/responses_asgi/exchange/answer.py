@@ -10,8 +10,9 @@ from responses_asgi.exchange.options import Options
 from responses_asgi.exchange.outlets import Outlet
 from responses_asgi.loss import LOSS_HEADER, header_value
 from responses_asgi.sinks import Header, LastingSink, StayingSink
+from responses_asgi.translate.chunk_reader import Chunk
 from responses_asgi.translate.rounds import Staged
-from responses_asgi.translate.translator import Translator
+from responses_asgi.translate.translator import RepeatingTranslator, Translator
 from responses_asgi.types.events import DONE, Event, StreamEvent
 from responses_asgi.types.json import JSON, dumps, loads
 from responses_asgi.upstreams.context import ExchangeContext
@@ -27,6 +28,8 @@ _HELD_STATUSES = frozenset({401, 402, 403, 404, 408, 429})
 
 class Answer:
     """The answer of one exchange; after `closed` nothing more is told.
+
+    `open` are the upstream calls of which more is wanted.
 
     `add_done`: whether a stream ends with a `[DONE]` that the translator does not say. `keep` is called when
     the answer is complete, before the client learns of its end; what it returns is whether everything that
@@ -62,15 +65,17 @@ class Answer:
         self._keep = keep
         self._hold = hold
         self._begun = False
-        self._open = set(range(translator.calls))
+        self.open = set(range(translator.calls))
+        self._repeating = translator if isinstance(translator, RepeatingTranslator) else None
         self._staged = translator if isinstance(translator, Staged) else None
         self._told_losses = options.loss_header
         self._upstream_headers: Sequence[Header] = ()
         self._sink = outlet.sink(translator, options, add_done=add_done)
 
-    def is_over(self, call: int) -> bool:
-        """Whether nothing more is wanted of this upstream call."""
-        return self.closed or call not in self._open
+    @property
+    def repeats(self) -> bool:
+        """Whether `feed` takes chunks that repeat the last one as their text."""
+        return self._repeating is not None
 
     @property
     def started(self) -> bool:
@@ -97,7 +102,7 @@ class Answer:
             self._mark_first_byte()
 
     async def feed(
-        self, chunks: Sequence[JSON], *, call: int = 0, last: bool = False, marker: bool = False
+        self, chunks: Sequence[Chunk], *, call: int = 0, last: bool = False, marker: bool = False
     ) -> None:
         """Tell what these chunks of one upstream call become, all in one message.
 
@@ -112,15 +117,21 @@ class Answer:
         if ended:
             await self._end(events)
         elif events:
-            await self._tell(events)
+            await self._sink.write(events)
+            if self._on_event:
+                self._show(self._on_event, events)
 
     def _translated(
-        self, chunks: Sequence[JSON], call: int, *, last: bool, marker: bool
+        self, chunks: Sequence[Chunk], call: int, *, last: bool, marker: bool
     ) -> tuple[list[Event], bool]:
         """The events of these chunks, and whether they end the answer."""
         translator = self.translator
         events = [] if self._begun else self._start()
         for chunk in chunks:
+            if isinstance(chunk, str):
+                assert self._repeating is not None
+                events += self._repeating.repeat(chunk)
+                continue
             events += translator.feed(chunk, call)
             if failure := translator.failure:
                 return events + translator.fail(failure), True
@@ -128,8 +139,8 @@ class Answer:
                 last = True
                 break
         if last:
-            self._open.discard(call)
-        if last and not (self._open and translator.complete(call)):
+            self.open.discard(call)
+        if last and not (self.open and translator.complete(call)):
             events += translator.finish(marker=marker)
             return events, not self.paused
         return events, False
@@ -161,13 +172,13 @@ class Answer:
 
     def resume(self) -> None:
         """The upstream is called again. Another one must not begin anew what tools have done by now."""
-        self._open = set(range(self.translator.calls))
+        self.open = set(range(self.translator.calls))
         self._hold = False
 
     def abandon(self, error: APIError) -> None:
         """Nobody waits for the answer: end the translation, for the hooks and for a sink that stays."""
         if not self.closed:
-            self.closed = True
+            self._closes()
             if not self._begun:
                 self._start()
             unsaid = self.translator.fail(error)
@@ -192,6 +203,10 @@ class Answer:
             timings["first_byte"] = self.first_byte - self.began
         return timings
 
+    def _closes(self) -> None:
+        self.closed = True
+        self.open.clear()
+
     def _start(self) -> list[Event]:
         self._begun = True
         return self.translator.start()
@@ -207,7 +222,7 @@ class Answer:
         A failure that the upstream's own answer told, after content, stays inside the response: as an HTTP
         status it would lose the content. `error` is one that came from elsewhere.
         """
-        self.closed = True
+        self._closes()
         failure = error or self.translator.failure
         told_inside = self._sink.started or (error is None and self.translator.snapshot().get("output"))
         if failure and not told_inside:

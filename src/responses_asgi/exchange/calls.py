@@ -107,7 +107,7 @@ class Calls:
             raised = error
         if raised is not None:
             await answer.fail(_told(raised))
-        elif not (answer.is_over(one.number) or one.call.client_left):
+        elif one.number in answer.open and not one.call.client_left:
             await answer.fail(UpstreamError("The upstream ended without completing its answer.", status=502))
         self.raised = self.raised or one.response.error or raised
         self._settle(one)

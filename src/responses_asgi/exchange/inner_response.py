@@ -107,7 +107,7 @@ class InnerResponse:
             if not self._status:
                 raise RuntimeError("http.response.body was sent before http.response.start")
             more = message.get("more_body", False)
-            if not self._is_over:
+            if self._number in self._answer.open:
                 await self._take(message.get("body", b""), more)
             if not more:
                 self._call.finished()
@@ -143,14 +143,14 @@ class InnerResponse:
         except Exception as error:
             await self._fail(error)
         else:
-            if more and self._is_over:
+            if more and self._number not in self._answer.open:
                 self._call.linger()
 
     async def _stream(self, reader: ChunkReader, data: bytes, more: bool) -> None:
         chunks = reader.read(data)
         if reader.failure:
             await self._answer.feed(chunks, call=self._number)
-            if self._is_over:
+            if self._number not in self._answer.open:
                 return
             raise reader.failure
         if not (more or reader.done):
@@ -178,7 +178,7 @@ class InnerResponse:
             await self._whole()
 
     async def _read_events(self) -> ChunkReader:
-        self._reader = ChunkReader(max_event_bytes=self._limit)
+        self._reader = ChunkReader(max_event_bytes=self._limit, repeats=self._answer.repeats)
         await self._answer.begin(self._headers)
         return self._reader
 
@@ -223,10 +223,6 @@ class InnerResponse:
             status=502,
             headers={"x-should-retry": "false"},
         )
-
-    @property
-    def _is_over(self) -> bool:
-        return self._answer.is_over(self._number)
 
     @property
     def _is_success(self) -> bool:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from responses_asgi.errors import UpstreamError
 from responses_asgi.types.events import Dialect
 from responses_asgi.types.json import JSON
 
 __all__ = [
     "ANNOTATIONS",
     "ENCRYPTED_KEYS",
+    "a_list",
+    "an_object",
     "choice_logprobs",
     "flat_annotation",
     "join_details",
@@ -117,3 +122,21 @@ def join_details(fragments: list[JSON]) -> list[JSON]:
 def _continues(last: JSON, entry: JSON) -> bool:
     ids = {last.get("id"), entry.get("id")} - {None}
     return all(last.get(name) == entry.get(name) for name in ("type", "index")) and len(ids) < 2
+
+
+def an_object(value: object, where: str) -> JSON:
+    """The value, which an answer must have as an object there; raises UpstreamError."""
+    if not isinstance(value, dict):
+        raise _unexpected(value, where, "an object")
+    return value
+
+
+def a_list(value: object, where: str) -> list[Any]:
+    """The value, which an answer must have as a list there; raises UpstreamError."""
+    if not isinstance(value, list):
+        raise _unexpected(value, where, "a list")
+    return value
+
+
+def _unexpected(value: object, where: str, expected: str) -> UpstreamError:
+    return UpstreamError(f"The upstream's {where} is {value!r:.80}, expected {expected}.", status=502)

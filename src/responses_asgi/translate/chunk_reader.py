@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from responses_asgi.errors import UpstreamError
 from responses_asgi.sse import ServerSentEvent, SSEDecoder
+from responses_asgi.translate.repeats import Repeats
 from responses_asgi.types.events import DONE
 from responses_asgi.types.json import JSON, loads
 
-__all__ = ["ChunkReader"]
+__all__ = ["Chunk", "ChunkReader"]
 
+Chunk: TypeAlias = JSON | str
+"""A chunk, or, as the text in it, one that repeats the chunk before it in all else."""
 
 _SAYS_NOTHING = frozenset({b"", b"null", b"[]"})
 _CHUNK_NAMES = frozenset({None, "message", "error"})
@@ -22,15 +27,18 @@ class ChunkReader:
     after it. What says nothing is read over: null, empty lists, and events of a name of their own that hold
     no object, by which servers keep connections alive. A list stands for the chunks in it. An event of the
     Responses API that has its type only in the event line is given it.
+
+    With `repeats`, a Chat chunk that is the one before it again but for its text is returned as that text.
     """
 
-    def __init__(self, *, max_event_bytes: int) -> None:
+    def __init__(self, *, max_event_bytes: int, repeats: bool = False) -> None:
         self.begun = False
         self.done = False
         self.failure: UpstreamError | None = None
         self._sse = SSEDecoder(max_event_bytes=max_event_bytes)
+        self._repeats = Repeats() if repeats else None
 
-    def read(self, data: bytes) -> list[JSON]:
+    def read(self, data: bytes) -> list[Chunk]:
         """The chunks that `data` completes."""
         try:
             events = self._sse.feed(data)
@@ -39,16 +47,20 @@ class ChunkReader:
             return []
         return self._chunks(events)
 
-    def flush(self) -> list[JSON]:
+    def flush(self) -> list[Chunk]:
         """The chunk in an event that the end of the body left open; nothing if the cut went through it."""
         chunks = self._chunks(self._sse.flush())
         self.failure = None
         return chunks
 
-    def _chunks(self, events: list[ServerSentEvent]) -> list[JSON]:
-        chunks: list[JSON] = []
+    def _chunks(self, events: list[ServerSentEvent]) -> list[Chunk]:
+        chunks: list[Chunk] = []
+        repeats = self._repeats
         for name, data in events:
             self.begun = True
+            if repeats is not None and name is None and (text := repeats.text(data)) is not None:
+                chunks.append(text)
+                continue
             if not data.startswith(b"{"):
                 data = data.strip()  # noqa: PLW2901 - the same data
                 # FastAPI's ServerSentEvent(data="[DONE]") is quoted on the wire; some servers write [done].
@@ -69,6 +81,8 @@ class ChunkReader:
                 chunk = data.decode("utf-8", "replace")
             if isinstance(chunk, list) and name != "error" and all(isinstance(one, dict) for one in chunk):
                 chunks += chunk
+                if repeats is not None:
+                    repeats.forget()
                 continue
             if name == "error" and not (isinstance(chunk, dict) and chunk.get("error")):
                 chunk = {"error": chunk}
@@ -78,6 +92,8 @@ class ChunkReader:
                 break
             if name is not None and name.startswith("response.") and "type" not in chunk:
                 chunk["type"] = name
+            if repeats is not None:
+                repeats.learn(data, chunk)
             chunks.append(chunk)
         return chunks
 

@@ -6,13 +6,15 @@ their JSON is a bytes template that is made once when the part opens.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from responses_asgi.translate.reasoning import reasoning_text
 from responses_asgi.translate.response_writer import ResponseWriter
+from responses_asgi.types.events import Event
 from responses_asgi.types.json import JSON, dumps
 
-__all__ = ["HALVES", "MessageItem", "ReasoningItem", "whole_characters"]
+__all__ = ["HALVES", "MessageItem", "OpenPart", "ReasoningItem", "whole_characters"]
 
 
 # The first halves of UTF-16 pairs: some servers cut a character in two and escape each half on its own.
@@ -109,8 +111,8 @@ class OpenPart:
         self._half = ""
         self._annotations: list[JSON] = []
         self._logprobs: list[JSON] = []
-        self._delta = kind.events + ".delta"
-        self._head = dumps({"type": self._delta, **place})[:-1] + b',"delta":'
+        self.delta = kind.events + ".delta"
+        self._head = dumps({"type": self.delta, **place})[:-1] + b',"delta":'
         self._tail = dumps({"x": 0, **kind.tail})[len(b'{"x":0') : -1] + b',"sequence_number":'
         writer.say(
             f"{kind.frame}.added", {**place, "part": {"type": kind.part, kind.field: "", **kind.blank}}
@@ -122,14 +124,14 @@ class OpenPart:
             if not text:
                 return
         self._pieces.append(text)
-        self._writer.say_delta(self._delta, self._head, text, self._tail)
+        self._writer.say_delta(self.delta, self._head, text, self._tail)
 
     def say_scored(self, text: str, logprobs: list[JSON]) -> None:
         """A text delta with its log probabilities."""
         text, self._half = whole_characters(self._half + text)
         self._pieces.append(text)
         self._logprobs += logprobs
-        self._writer.say(self._delta, {**self._place, "delta": text, "logprobs": logprobs})
+        self._writer.say(self.delta, {**self._place, "delta": text, "logprobs": logprobs})
 
     def annotate(self, annotation: JSON) -> None:
         number = len(self._annotations)
@@ -143,7 +145,7 @@ class OpenPart:
         """Say that text and part are done; returns the finished part."""
         if self._half:
             self._pieces.append(self._half)
-            self._writer.say_delta(self._delta, self._head, self._half, self._tail)
+            self._writer.say_delta(self.delta, self._head, self._half, self._tail)
         kind, text = self.kind, "".join(self._pieces)
         part: JSON = {"type": kind.part, kind.field: text}
         tail: JSON = {}
@@ -182,6 +184,11 @@ class _PartedItem:
             home = self._part.kind.home
             self._item[home] = [*self._item.get(home, ()), self._part.close()]
             self._part = None
+
+    def going_on(self, events: Sequence[Event]) -> OpenPart | None:
+        """The open part, if these events are nothing but one more delta of it."""
+        part = self._part
+        return part if part is not None and len(events) == 1 and events[0].type == part.delta else None
 
     def close(self, status: str) -> None:
         """Finish the item; `status` is completed or incomplete."""

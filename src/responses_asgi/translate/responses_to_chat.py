@@ -13,14 +13,14 @@ from responses_asgi.translate.response_writer import NewId, ResponseWriter
 from responses_asgi.translate.to_chat_request import to_chat_request
 from responses_asgi.translate.to_responses_stream import ResponsesStream
 from responses_asgi.translate.tool_table import tool_table
-from responses_asgi.translate.translator import History
+from responses_asgi.translate.translator import History, RepeatingTranslator
 from responses_asgi.types.events import Dialect, Event
 from responses_asgi.types.json import JSON
 
 __all__ = ["ResponsesToChat"]
 
 
-class ResponsesToChat:
+class ResponsesToChat(RepeatingTranslator):
     """Serves a Responses client from a Chat Completions upstream.
 
     `body` is a validated Responses create body. `profile` says how the upstream departs from OpenAI's Chat
@@ -92,7 +92,7 @@ class ResponsesToChat:
     def request(self, items: Sequence[JSON] = ()) -> JSON:
         """The Chat Completions body; `items` are appended to the input."""
         chat = to_chat_request(
-            self._body,
+            body,
             profile=self._profile,
             losses=self.losses,
             items=items,
@@ -120,6 +120,10 @@ class ResponsesToChat:
     def fail(self, error: APIError) -> list[Event]:
         """The closing events of a failure."""
         return self._stream.fail(error)
+
+    def repeat(self, text: str) -> list[Event]:
+        """The events of the last chunk with this text in place of its own."""
+        return self._stream.repeat(text)
 
     def snapshot(self) -> JSON:
         """The response object of the terminal event."""

@@ -17,10 +17,11 @@ from responses_asgi.errors import APIError, UpstreamError, error_from_payload, i
 from responses_asgi.loss import Losses
 from responses_asgi.profiles import Profile
 from responses_asgi.translate.answer_fields import carry_fields
-from responses_asgi.translate.chat_parts import ANNOTATIONS, flat_annotation, part_logprobs
+from responses_asgi.translate.chat_parts import ANNOTATIONS, a_list, an_object, flat_annotation, part_logprobs
 from responses_asgi.translate.finish_reasons import COMPLETED, FAILED, NO_REASON, Ending, ending_of
-from responses_asgi.translate.open_items import MessageItem, ReasoningItem
+from responses_asgi.translate.open_items import MessageItem, OpenPart, ReasoningItem
 from responses_asgi.translate.reasoning_reader import REASONING_FIELDS, ReasoningReader, Thought
+from responses_asgi.translate.repeats import with_text
 from responses_asgi.translate.response_writer import ResponseWriter
 from responses_asgi.translate.think_tags import Kind, ThinkTags
 from responses_asgi.translate.tool_calls import ToolCalls
@@ -74,6 +75,8 @@ class ResponsesStream:
         self._whole = False
         self._whole_seen = False
         self._rest: JSON = {}
+        self._last: JSON = {}
+        self._running: OpenPart | None = None
         # Field of a delta -> its rank there (a whole message holds them all, in any order), type and reader.
         self._fields: dict[str, tuple[int, type, Callable[[Any], None]]] = {
             **{name: (rank, object, self._thinks(name)) for rank, name in enumerate(REASONING_FIELDS)},
@@ -86,11 +89,10 @@ class ResponsesStream:
 
     def feed(self, chunk: JSON) -> list[Event]:
         """The events of one chunk; an error in it is kept in `failure`, after what else it said."""
-        choices = chunk.get("choices")
-        if choices:
+        if chunk.get("choices"):
             try:
-                for choice in _list(choices, "choices"):
-                    self._choice(_object(choice, "choices[]"))
+                for choice in a_list(chunk["choices"], "choices"):
+                    self._choice(an_object(choice, "choices[]"))
             except UpstreamError as error:
                 self.failure = error
         if self._model is None and chunk.get("model"):
@@ -103,6 +105,16 @@ class ResponsesStream:
             if rest != self._rest:
                 self._rest = rest
                 self._unusual(chunk)
+        self._last, events = chunk, self._writer.take()
+        self._running = None if self._tags or self._item is None else self._item.going_on(events)
+        return events
+
+    def repeat(self, text: str) -> list[Event]:
+        """The events of the last chunk with this text in place of its own."""
+        if self._running is None:
+            return self.feed(with_text(self._last, text))
+        # The last chunk has only gone on with this part, and all else that it holds is taken in.
+        self._running.say(text)
         return self._writer.take()
 
     def finish(self, *, marker: bool) -> list[Event]:
@@ -148,7 +160,7 @@ class ResponsesStream:
         if choice.get("logprobs"):
             self._score(choice["logprobs"])
         if delta:
-            self._delta(_object(delta, "choices[0].delta"))
+            self._delta(an_object(delta, "choices[0].delta"))
         if choice.get("finish_reason"):
             self._finish_reason(choice["finish_reason"])
         if choice.get("error"):
@@ -164,12 +176,12 @@ class ResponsesStream:
         """What the choice says. Some servers put both: the whole text so far beside each delta, or an empty
         delta beside the whole message. Once a delta has said something, messages are repetitions. A `text`
         is what the completions API before Chat had in place of both."""
-        delta = _object(choice.get("delta") or {}, "choices[0].delta")
+        delta = an_object(choice.get("delta") or {}, "choices[0].delta")
         message = choice.get("message")
         self._streamed = any(delta[name] and name != "role" for name in delta)
         self._whole = self._whole_seen = not self._streamed and message is not None
         if self._whole:
-            return _object(message, "choices[0].message")
+            return an_object(message, "choices[0].message")
         return {"content": choice["text"]} if choice.get("text") and not delta else delta
 
     def _delta(self, delta: JSON) -> None:
@@ -386,15 +398,3 @@ class ResponsesStream:
         elif token:
             # Nothing may follow an incomplete item.
             self._losses.report("choices[0].message.reasoning_details", "dropped", "the answer was cut")
-
-
-def _object(value: object, where: str) -> JSON:
-    if not isinstance(value, dict):
-        raise UpstreamError(f"The upstream's {where} is {value!r:.80}, expected an object.", status=502)
-    return value
-
-
-def _list(value: object, where: str) -> list[Any]:
-    if not isinstance(value, list):
-        raise UpstreamError(f"The upstream's {where} is {value!r:.80}, expected a list.", status=502)
-    return value

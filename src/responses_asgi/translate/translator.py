@@ -6,6 +6,7 @@ There is one for each pair of APIs, named client first: `responses_to_chat`, `ch
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -15,7 +16,7 @@ from responses_asgi.translate.response_writer import NewId
 from responses_asgi.types.events import Dialect, Event
 from responses_asgi.types.json import JSON
 
-__all__ = ["Dialect", "History", "NewId", "Translator"]
+__all__ = ["Dialect", "History", "NewId", "RepeatingTranslator", "Translator"]
 
 
 class History(NamedTuple):
@@ -82,3 +83,11 @@ class Translator(Protocol):
 
     def snapshot(self) -> JSON:
         """The whole answer after `finish` or `fail`; equals the fold of all emitted events."""
+
+
+class RepeatingTranslator(ABC):
+    """What a Translator of Chat chunks is, too, that need not be shown what it has seen in the last one."""
+
+    @abstractmethod
+    def repeat(self, text: str) -> list[Event]:
+        """What `feed` returns for the last chunk with this text in place of its own; see `Repeats`."""

@@ -218,6 +218,17 @@ wild_events = loose(
 
 @examples(400)
 @example([{"type": "response.incomplete", "response": {"incomplete_details": {"reason": []}}}], {})
+@example([{"object": "response", "status": "completed", "output": [{"type": []}]}], {})
+@example(
+    [
+        {
+            "object": "response",
+            "status": "completed",
+            "output": [{"type": "shell_call", "call_id": []}, {"type": "shell_call_output", "call_id": [1]}],
+        }
+    ],
+    {},
+)
 @given(
     st.lists(wild_events, max_size=6),
     st.sampled_from([{}, {"stop": ["a"]}, {"functions": [{"name": "f"}]}, {"stream_options": None}]),

@@ -62,9 +62,9 @@ def told_response(event: JSON) -> JSON | None:
 def refuse_acts(items: Iterable[JSON]) -> None:
     """Raise UpstreamError for an item that waits for the client, unless the upstream answered it itself."""
     told = list(items)
-    answered = {item["call_id"] for item in told if item.get("call_id") and _is_output(item)}
+    answered = [item["call_id"] for item in told if item.get("call_id") and _is_output(item)]
     for item in told:
-        kind = item.get("type")
+        kind = str(item.get("type"))
         if kind in CLIENT_ACTS and item.get("execution") != "server" and item.get("call_id") not in answered:
             message = f"The upstream asks the client for a {kind}, which Chat Completions cannot say."
             raise UpstreamError(message, status=502, code="unsupported_output")

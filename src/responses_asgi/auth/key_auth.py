@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Literal, TypeAlias, get_args
@@ -31,8 +31,11 @@ from responses_asgi.auth.permission import check_api, check_handshake, check_mod
 from responses_asgi.auth.presented import presented, without_credentials
 from responses_asgi.auth.socket_gate import SocketGate
 from responses_asgi.errors import APIError, ConfigurationError
+from responses_asgi.exchange import Interceptor
 from responses_asgi.exchange.options import Options
 from responses_asgi.keys import KeyPolicy, Keys
+from responses_asgi.keys.keys import EndedKeyError
+from responses_asgi.keys.scopes import METRICS, Allowed
 from responses_asgi.keys.token import Pepper, is_token
 from responses_asgi.lifespan import LifespanRelay
 from responses_asgi.stores.memory import MemoryStore
@@ -47,6 +50,8 @@ __all__ = ["AuthMode", "KeyAuth"]
 AuthMode: TypeAlias = Literal["managed", "static", "passthrough", "forward_or_own", "host"]
 
 _DEFAULTS = Options()
+
+_OPERATOR = Allowed(admin=True, metrics=True)
 
 _Call: TypeAlias = "tuple[Scope, Receive, Send]"
 
@@ -64,11 +69,14 @@ class KeyAuth:
     - `pepper`, `policy`: of the `Keys` that are made here.
     - `tokens`: of `"static"`: a list, or names to tokens.
     - `allow`: of `"host"`: `(scope) -> bool | str | None`, sync or async; a string says who it is.
-    - `admin_key`: the credential that opens the routes of keys. An issued key with the scope `admin` does so,
-      too, and what `admin`, `(scope) -> bool`, lets in.
+    - `admin_key`: the credential that opens the routes of keys, and what is kept for the operator, such as a
+      gateway's `GET /metrics`. An issued key with the scope `admin` does so, too, and what `admin`,
+      `(scope) -> bool`, lets in.
     - `keys_path`: where these routes are, see `KeyRoutes`; None: nowhere.
     - `open_paths`: what everybody may GET, such as `/docs` or `/static/*`; `POST /login` names a method.
     - `max_body_bytes`: the largest body that is read to find its model, for keys of certain models.
+    - `telemetry`: what is told of refusals around an app, such as `AuditLog`; that of a component is told
+      anyway.
 
     Raises ConfigurationError when the settings cannot work together.
 
@@ -95,6 +103,7 @@ class KeyAuth:
         keys_path: str | None = "/keys",
         open_paths: Sequence[str] = ("/health",),
         max_body_bytes: int = _DEFAULTS.max_body_bytes,
+        telemetry: Sequence[Interceptor] = (),
     ) -> None:
         _check_settings(mode, tokens=tokens, allow=allow, keys=keys, pepper=pepper, policy=policy)
         self._app = app
@@ -107,6 +116,8 @@ class KeyAuth:
         self._keys_path = keys_path
         self._open = OpenPaths(open_paths)
         self._options = Options(max_body_bytes=max_body_bytes)
+        self._telemetry = telemetry
+        self._operators: str | None = None
         self.keys: Keys | None = None
         self._mode: Mode | None = None
         self._routes: KeyRoutes | None = None
@@ -129,8 +140,18 @@ class KeyAuth:
         else:
             await self._answer(self._app, scope, receive, send)
 
-    def around(self, app: ASGIApp, *, store: Records | None, upstreams: Sequence[Upstream] = ()) -> ASGIApp:
+    def around(
+        self,
+        app: ASGIApp,
+        *,
+        store: Records | None,
+        upstreams: Sequence[Upstream] = (),
+        telemetry: Sequence[Interceptor] = (),
+        operators: str | None = None,
+    ) -> ASGIApp:
         """The app with this before it. `store` is the component's, for keys that have none of their own.
+
+        `telemetry` is told of refusals. `operators` is a path of the app for none but the operator.
 
         Raises ConfigurationError where there is no such store, and where the mode and the credentials that
         the upstreams are shown would let anybody in, or nobody.
@@ -143,6 +164,8 @@ class KeyAuth:
             self._use(self._make_keys("memory" if isinstance(store, MemoryStore) else store))
         for upstream in upstreams:
             _check_upstream(self.mode, upstream)
+        self._telemetry = (*self._telemetry, *telemetry)
+        self._operators = operators
         return partial(self._answer, app)
 
     async def start(self) -> None:
@@ -176,13 +199,24 @@ class KeyAuth:
             await app(scope if passes else without_credentials(scope), receive, send)
             return
         call: _Call | None = scope, receive, send
+        known = scope
         try:
             if is_http and self._routes is not None and self._routes.serves(path):
-                await self._check_admin(scope)
+                known, allowed = await self._operator(scope)
+                if not allowed.admin:
+                    raise no_permission("This API key does not manage keys; it lacks the scope 'admin'.")
                 app = partial(self._routes.answer, path)
+            elif is_http and path == self._operators:
+                known, allowed = await self._operator(scope)
+                if not allowed.metrics:
+                    raise no_permission(f"This is for the operator: a key needs the scope {METRICS!r}.")
+                call = known, receive, send
             else:
-                call = await self._let_in(scope, receive, send)
+                admitted = await self._mode.admit(scope)
+                known = _inner(scope, admitted)
+                call = await self._checked(known, receive, send, admitted)
         except APIError as error:
+            self._tell(known, error)
             await _refuse(scope, receive, send, error)
             return
         if call is None:
@@ -190,36 +224,48 @@ class KeyAuth:
         else:
             await app(*call)
 
-    async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> _Call | None:
+    async def _checked(self, scope: Scope, receive: Receive, send: Send, admitted: Admitted) -> _Call | None:
         """What the app is called with for a client that is let in; None when it has left. Raises APIError."""
-        assert self._mode is not None
-        admitted = await self._mode.admit(scope)
-        allowed, inner = admitted.allowed, _inner(scope, admitted)
+        allowed = admitted.allowed
         check_api(scope, allowed)
         if scope["type"] == "http":
-            checked = await check_models(inner, receive, allowed, self._options)
+            checked = await check_models(scope, receive, allowed, self._options)
             return None if checked is None else (*checked, send)
         named = check_handshake(scope, allowed)
         if admitted.key is None or self.keys is None:
-            return inner, receive, send
-        check = partial(self.keys.check, admitted.key)
-        gate = SocketGate(receive, send, check=check, allowed=allowed, named=named)
-        return inner, gate.receive, gate.send
+            return scope, receive, send
+        gate = SocketGate(
+            receive,
+            send,
+            check=partial(self.keys.check, admitted.key),
+            allowed=allowed,
+            named=named,
+            refused=partial(self._tell, scope),
+        )
+        return scope, gate.receive, gate.send
 
-    async def _check_admin(self, scope: Scope) -> None:
-        """Raises APIError for who may not manage keys: 401, or 403 for a good key that is not for it."""
-        assert self.keys is not None
+    async def _operator(self, scope: Scope) -> tuple[Scope, Allowed]:
+        """The scope of who may be an operator, and what that may do. Raises APIError for strangers."""
         if self._admin is not None:
             said: Any = self._admin(scope)
             if inspect.isawaitable(said):
                 said = await said
             if said is True:
-                return
-        if self._admin_key is not None and not _shows_issued_key(scope):
-            await self._admin_key.admit(scope)
-            return
-        if not (await Managed(self.keys).admit(scope)).allowed.admin:
-            raise no_permission("This API key does not manage keys; it lacks the scope 'admin'.")
+                return without_credentials(scope), _OPERATOR
+        mode: Mode | None = self._mode if self.keys is None else Managed(self.keys)
+        if self._admin_key is not None and not (self.keys is not None and _shows_issued_key(scope)):
+            mode = self._admin_key
+        assert mode is not None
+        admitted = await mode.admit(scope)
+        allowed = _OPERATOR if mode is self._admin_key else admitted.allowed
+        return _inner(scope, admitted._replace(goes_on=False)), allowed
+
+    def _tell(self, scope: Scope, error: APIError) -> None:
+        """Tell whoever looks on that this client, as far as it is known, was refused."""
+        if isinstance(error, EndedKeyError):
+            scope = _with(scope, {"principal": error.key})
+        for each in self._telemetry:
+            each.refused(scope, None, error)
 
 
 def _check_settings(
@@ -284,8 +330,13 @@ def _inner(scope: Scope, admitted: Admitted) -> Scope:
     inner = scope if admitted.goes_on else without_credentials(scope)
     if admitted.principal is None:
         return inner
-    told = {**extension(scope), "principal": admitted.principal, "models": admitted.allowed.models}
-    return {**inner, "extensions": {**(scope.get("extensions") or {}), EXTENSION: told}}
+    return _with(inner, {"principal": admitted.principal, "models": admitted.allowed.models})
+
+
+def _with(scope: Scope, told: Mapping[str, Any]) -> Scope:
+    """The scope with this in our own extension."""
+    extensions = {**(scope.get("extensions") or {}), EXTENSION: {**extension(scope), **told}}
+    return {**scope, "extensions": extensions}
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, error: APIError) -> None:

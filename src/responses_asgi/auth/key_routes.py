@@ -6,6 +6,7 @@
 | `POST /keys/generate` | `label`, `scopes`, `expires_at` or `ttl_seconds` | the key, with its token |
 | `POST /keys/revoke` | `id` | `{"revoked", "id"}` |
 | `POST /keys/set_expiration` | `id`, `expires_at` or `ttl_seconds` | `{"updated", "id", "expires_at"}` |
+| `POST /keys/purge` | `older_than_seconds` | `{"purged"}`: how many ended keys were forgotten |
 
 Times are unix seconds; `expires_at` null is never. A token is told this once. Bodies are JSON and say so,
 which a form on another site's page cannot.
@@ -37,6 +38,9 @@ _OPTIONS = Options(max_body_bytes=64 * 1024, max_depth=8)
 PAGE = 100
 MAX_PAGE = 1_000
 
+MAX_SECONDS = 1e11
+"""More than any key lives."""
+
 Headers: TypeAlias = "Sequence[tuple[bytes, bytes]]"
 
 _NOT_KEPT: Headers = ((b"cache-control", b"no-store"),)
@@ -52,7 +56,13 @@ class KeyRoutes:
             "generate": self._generate,
             "revoke": self._revoke,
             "set_expiration": self._set_expiration,
+            "purge": self._purge,
         }
+
+    @property
+    def paths(self) -> list[str]:
+        """All paths that there are."""
+        return [self._path, *(f"{self._path}/{name}" for name in self._changes)]
 
     def serves(self, path: str) -> bool:
         """Whether this path, below the mount point, is one of keys."""
@@ -118,6 +128,17 @@ class KeyRoutes:
             id, expires_at=body.get("expires_at", NOT_SAID), ttl=body.get("ttl_seconds")
         )
         return {"updated": key is not None, "id": id, "expires_at": key.expires_at if key else None}
+
+    async def _purge(self, body: JSON) -> JSON:
+        _check_fields(body, "older_than_seconds")
+        seconds = body.get("older_than_seconds", 0)
+        if (
+            isinstance(seconds, bool)
+            or not isinstance(seconds, int | float)
+            or not 0 <= seconds <= MAX_SECONDS
+        ):
+            raise wrong("older_than_seconds", "Input should be a number of seconds, from 0", seconds)
+        return {"purged": await self._keys.purge(older_than=seconds)}
 
 
 async def _body(scope: Scope, receive: Receive) -> JSON | None:

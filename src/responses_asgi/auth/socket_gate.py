@@ -28,6 +28,7 @@ class SocketGate:
 
     - `check`: raises APIError when the key is not good any more, or nobody can tell.
     - `allowed`: what the key may do. `named`: whether the handshake named the model.
+    - `refused`: is told of each refusal.
     """
 
     def __init__(
@@ -38,12 +39,14 @@ class SocketGate:
         check: Callable[[], Awaitable[None]],
         allowed: Allowed,
         named: bool,
+        refused: Callable[[APIError], None],
     ) -> None:
         self._receive = receive
         self._send = send
         self._check = check
         self._allowed = allowed
         self._named = named
+        self._refused = refused
         self._closed: Message | None = None
         self._good_until = asyncio.get_running_loop().time() + FRESH
 
@@ -76,6 +79,7 @@ class SocketGate:
             self._good_until = now + FRESH
 
     async def _close(self, error: APIError) -> Message:
+        self._refused(error)
         code, reason = sendable_close(close_code(error.status), error.message)
         self._closed = {"type": "websocket.disconnect", "code": code, "reason": reason}
         await self._send({"type": "websocket.close", "code": code, "reason": reason})
@@ -88,5 +92,6 @@ class SocketGate:
         try:
             check_frame(message.get("text") or message.get("bytes") or b"", self._allowed, named=self._named)
         except APIError as error:
+            self._refused(error)
             return dumps({"type": "error", "status": error.status, "error": error.error_object()}).decode()
         return None

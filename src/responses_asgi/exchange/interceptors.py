@@ -118,8 +118,11 @@ class Interceptor(Protocol):
     async def begin(self, asked: Asked, upstream: Upstream) -> Interception:
         """An exchange begins, for which this upstream is asked first. Raises APIError to refuse it."""
 
-    def refused(self, scope: Scope, client: WireAPI, error: APIError) -> None:
-        """A request was refused that could not be read, or is for a model that is not there."""
+    def refused(self, scope: Scope, client: WireAPI | None, error: APIError) -> None:
+        """A request was refused that could not be read, or is for a model that is not there.
+
+        `client` is None where it was refused at the door, whatever it is for.
+        """
 
     async def aclose(self) -> None:
         """Let go of what is held for the running event loop."""

@@ -20,7 +20,7 @@ from responses_asgi.exchange import Options, Route, Service, ask_app, ask_once, 
 from responses_asgi.exchange.attempt import is_edited
 from responses_asgi.exchange.refusals import telling_refusals
 from responses_asgi.gateway.cors import CORS
-from responses_asgi.gateway.inner_lifespan import started
+from responses_asgi.gateway.inner_lifespan import nothing, started
 from responses_asgi.gateway.metrics import Metrics
 from responses_asgi.gateway.models import Models
 from responses_asgi.gateway.passthrough import Passthrough
@@ -98,9 +98,9 @@ class Gateway:
     - `settings`: see `GatewaySettings`.
 
     It answers `GET /` (what it is), `GET /health` (open to everyone), `GET /metrics` (where its `telemetry`
-    has a `Prometheus`), `GET /models` and `/models/{id}`, and both APIs at the default paths of the
-    middleware, those of Azure included. A client's credential reaches an HTTP upstream only where that says
-    `credentials="forward"`.
+    has a `Prometheus`; with `auth` for operators), `GET /models` and `/models/{id}`, and both APIs at the
+    default paths of the middleware, Azure's included. A client's credential reaches an HTTP upstream only
+    where that says `credentials="forward"`.
 
     Raises ConfigurationError when the settings cannot work together.
 
@@ -131,13 +131,15 @@ class Gateway:
             api: Targets(api, api, path=None, upstream_path=None) for api in get_args(WireAPI)
         }
         self._bases = sorted({base for targets in self._targets.values() for base in targets.bases})
-        self._pass = Passthrough(self._table.default)
         self.options = Options(**{name: given[name] for name in (OPTIONS | _OF_APIS) & given.keys()})
-        self.state = make_state(given, default=MemoryStore if self._translates("responses") else lambda: None)
-        guard = self._make_guard(given)
+        self.state = make_state(
+            given, default=MemoryStore if self._table.translates("responses") else lambda: None
+        )
         self._interceptors = make_interceptors(given)
+        self._pass = Passthrough(self._table.default, self.state.owners, self._interceptors)
         self._hosted: Hosted | None = given.get("hosted")
         self._background = make_background(given, self.state, self.options)
+        guard = self._make_guard(given)
         self._service = self._make_service(guard)
         if self._background is not None:
             self._background.prepare = preparing(self._service, self._responding)
@@ -149,8 +151,6 @@ class Gateway:
             origins=cors.origins if cors else (),
         )
         self._dry_run = DryRun(self._way, service=self._service, guard=guard, bases=self._bases)
-        if list_upstream_models is None:
-            list_upstream_models = not any(entry.exact for entry in self._table.entries)
         self._models = Models(self._table, ask=list_upstream_models)
         self._dry_runs = dry_run
         self._metrics = Metrics(self._interceptors)
@@ -161,7 +161,13 @@ class Gateway:
         auth: KeyAuth | None = given.get("auth")
         app: ASGIApp = self._serve
         if auth is not None:
-            app = auth.around(app, store=self.state.store, upstreams=self._upstreams)
+            app = auth.around(
+                app,
+                store=self.state.store,
+                upstreams=self._upstreams,
+                telemetry=self._interceptors,
+                operators=self._metrics.path,
+            )
         # Browsers are to read refusals, and they ask without a key whether they may ask.
         self._app: ASGIApp = cors.around(app) if cors else app
         held = [part for part in (auth and auth.held, self._hosted and self._hosted.resource) if part]
@@ -170,7 +176,7 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             apps = [partial(started, upstream.app, scope) for upstream in self._upstreams]
-            await LifespanRelay(_nothing, Runtime([self.lifespan, *apps]), receive, send).run(scope)
+            await LifespanRelay(nothing, Runtime([self.lifespan, *apps]), receive, send).run(scope)
             return
         await self._runtime.start()
         root, path = split_root(scope)
@@ -329,24 +335,21 @@ class Gateway:
         """What stands before the endpoints in the path of a request to one of the API's other paths."""
         return max((base for base in self._bases if scope["path"].startswith(base + "/")), key=len)
 
-    def _translates(self, client: WireAPI) -> bool:
-        """Whether clients of this API are served by any upstream that speaks the other one."""
-        ways = (entry.upstreams.get(client, ()) for entry in self._table.entries)
-        return any(upstream.spoken_to(client) != client for way in ways for upstream in way)
-
     def _make_guard(self, given: Mapping[str, Any]) -> Guard:
         """Servers that are shown the client's own credential check who is asking."""
         settings = {name: given[name] for name in ("auth_path", "auth_ttl") if name in given}
         apps = [upstream.app for upstream in self._upstreams]
         checking = [app for app in apps if getattr(app, "forwards_credentials", False)]
-        app: ASGIApp | None = self._pass if given.get("auth_path") and self._pass else None
+        app: ASGIApp | None = self._pass.uncounted if given.get("auth_path") and self._pass else None
         return Guard(
             self.state.store, owners=self.state.owners, app=app or next(iter(checking), None), **settings
         )
 
     def _make_service(self, guard: Guard) -> Service:
         store = self.state.store
-        memory = CallMemory(store or MemoryStore()) if self._hosted or self._translates("chat") else None
+        memory = (
+            CallMemory(store or MemoryStore()) if self._hosted or self._table.translates("chat") else None
+        )
         note = None if store is None else guard.note
         return Service(
             options=self.options,
@@ -369,7 +372,7 @@ class Gateway:
             count_tokens=given.get("count_tokens"),
             ask_tokens=self._ask_tokens,
             background=self._background,
-            stateless=self._translates("responses"),
+            stateless=self._table.translates("responses"),
         )
 
     @asynccontextmanager
@@ -394,7 +397,3 @@ class Gateway:
 def _route(upstream: Upstream, client: WireAPI, prefix: str) -> Route:
     spoken = upstream.spoken_to(client)
     return Route(upstream, upstream.endpoint(spoken) or prefix + ENDPOINTS[spoken])
-
-
-async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
-    """An app that takes no part in lifespan: the gateway's own part is all there is."""

@@ -13,11 +13,15 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from responses_asgi.errors import ConfigurationError
-from responses_asgi.types.asgi import ASGIApp, Message, Scope
+from responses_asgi.types.asgi import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["started"]
+__all__ = ["nothing", "started"]
 
 logger = logging.getLogger("responses_asgi")
+
+
+async def nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    """An app that takes no part in lifespan: the gateway's own part is all there is."""
 
 
 @asynccontextmanager

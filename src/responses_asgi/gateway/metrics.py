@@ -9,13 +9,13 @@ from responses_asgi.gateway.service import send_page
 from responses_asgi.telemetry import Prometheus
 from responses_asgi.types.asgi import Receive, Scope, Send
 
-__all__ = ["PATH", "Metrics"]
-
-PATH = "/metrics"
+__all__ = ["Metrics"]
 
 
 class Metrics:
     """An ASGI app for the figures of the Prometheus among the telemetry; `bool`: whether there is one."""
+
+    path = "/metrics"
 
     def __init__(self, telemetry: Iterable[Interceptor]) -> None:
         self._found = next((each for each in telemetry if isinstance(each, Prometheus)), None)
@@ -25,7 +25,7 @@ class Metrics:
 
     def serves(self, path: str, method: str) -> bool:
         """Whether this is a request for them."""
-        return self._found is not None and path == PATH and method in ("GET", "HEAD")
+        return self._found is not None and path == self.path and method in ("GET", "HEAD")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert self._found is not None

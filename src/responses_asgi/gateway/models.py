@@ -44,11 +44,16 @@ Listed = dict[str, JSON]
 
 
 class Models:
-    """The list of one gateway. `ask`: whether upstreams are asked for the models of patterns."""
+    """The list of one gateway.
 
-    def __init__(self, table: ModelMap, *, ask: bool, clock: Callable[[], float] = time.monotonic) -> None:
+    `ask`: whether upstreams are asked for the models of patterns; None: only where no name is exact.
+    """
+
+    def __init__(
+        self, table: ModelMap, *, ask: bool | None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._table = table
-        self._ask = ask
+        self._ask = not any(entry.exact for entry in table.entries) if ask is None else ask
         self._clock = clock
         self._lists: OrderedDict[tuple[int, bytes], tuple[float, Listed | None]] = OrderedDict()
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from responses_asgi.errors import InvalidRequestError
+from responses_asgi.exchange import Interceptor
 from responses_asgi.gateway.routing import MAX_SHOWN_CHARS, Entry
+from responses_asgi.limits.passing import CountedPassing
 from responses_asgi.middleware.targets import Targets
-from responses_asgi.types.asgi import Receive, Scope, Send
+from responses_asgi.owners import Owners
+from responses_asgi.types.asgi import ASGIApp, Receive, Scope, Send
 from responses_asgi.upstreams.replies import deny_websocket, send_error
 from responses_asgi.upstreams.upstream import Upstream, WireAPI
 
@@ -21,12 +25,16 @@ class Passthrough:
     """An ASGI app for HTTP and WebSockets below the mount point; `default` is the entry for all models.
 
     Where clients of each API have a default of their own, what belongs to Responses is for that of its
-    clients, and everything else for that of Chat clients.
+    clients, and everything else for that of Chat clients. Rate limits among the `interceptors` count it.
     """
 
-    def __init__(self, default: Entry | None) -> None:
+    def __init__(
+        self, default: Entry | None, owners: Owners, interceptors: Sequence[Interceptor] = ()
+    ) -> None:
         ways = {} if default is None else default.upstreams
         self._ways = {client: (upstreams[0], _paths(upstreams[0])) for client, upstreams in ways.items()}
+        app: ASGIApp = self.uncounted
+        self._app = CountedPassing(app, owners=owners, interceptors=interceptors) if interceptors else app
 
     def __bool__(self) -> bool:
         """Whether there is a default upstream."""
@@ -35,12 +43,16 @@ class Passthrough:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on; without a default upstream it is a 404, a WebSocket is refused."""
         if self._ways:
-            upstream, paths = self._way(scope["path"])
-            await upstream.app(paths.rebased(scope, "", scope["path"]), receive, send)
+            await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
             await deny_websocket(receive, send)
         else:
             await send_error(send, _not_found(scope))
+
+    async def uncounted(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on what takes from no budget, to the default upstream that there is."""
+        upstream, paths = self._way(scope["path"])
+        await upstream.app(paths.rebased(scope, "", scope["path"]), receive, send)
 
     def _way(self, path: str) -> tuple[Upstream, Targets]:
         client: WireAPI = "responses" if _OF_RESPONSES.match(path) else "chat"

@@ -87,6 +87,11 @@ class ModelMap:
         """Every upstream of the table; one that is given to several names comes several times."""
         return [upstream for entry in self.entries for upstream in entry.all()]
 
+    def translates(self, client: WireAPI) -> bool:
+        """Whether clients of this API are served by any upstream that speaks the other one."""
+        ways = (entry.upstreams.get(client, ()) for entry in self.entries)
+        return any(upstream.spoken_to(client) != client for way in ways for upstream in way)
+
     def find(self, model: object, client: WireAPI) -> Entry:
         """The entry that serves clients of this API with the model; what names none gets the default.
 

@@ -31,7 +31,7 @@ from responses_asgi.stores.memory import MemoryStore
 from responses_asgi.stores.records import Record, Records
 from responses_asgi.stores.url import store_from_url
 
-__all__ = ["KEY", "Keys", "unknown_key"]
+__all__ = ["KEY", "EndedKeyError", "Keys", "unknown_key"]
 
 logger = logging.getLogger("responses_asgi")
 
@@ -55,7 +55,17 @@ _TRIES = 8
 # A store in memory forgets its oldest records when it is full, which should not happen to keys.
 _IN_MEMORY = 100_000
 
+_CHALLENGE = {"www-authenticate": "Bearer"}
+
 _T = TypeVar("_T")
+
+
+class EndedKeyError(APIError):
+    """The refusal of a key that was a good one: `key` is its id, for the log of who was refused."""
+
+    def __init__(self, message: str, key: str) -> None:
+        super().__init__(message, status=401, code="invalid_api_key", headers=_CHALLENGE)
+        self.key = key
 
 
 class Keys:
@@ -223,9 +233,9 @@ class Keys:
 
     def _check_state(self, key: Key) -> None:
         if key.revoked_at is not None:
-            raise _refused("This API key has been revoked.")
+            raise EndedKeyError("This API key has been revoked.", key.id)
         if key.expires_at is not None and self._now() >= key.expires_at:
-            raise _refused("This API key has expired.")
+            raise EndedKeyError("This API key has expired.", key.id)
 
     async def _find(self, id: str) -> tuple[Key, Kept, Record] | None:
         record = await _asked(self._store.get(KEY, _NOBODY, id))
@@ -271,7 +281,7 @@ def unknown_key(token: str | None) -> APIError:
 
 
 def _refused(message: str) -> APIError:
-    return APIError(message, status=401, code="invalid_api_key", headers={"www-authenticate": "Bearer"})
+    return APIError(message, status=401, code="invalid_api_key", headers=_CHALLENGE)
 
 
 def _store_of(store: Records | str) -> Records:

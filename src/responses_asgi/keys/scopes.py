@@ -4,11 +4,12 @@
 |---|---|
 | `responses`, `chat`, `embeddings`, `audio`, ... | one API: the first segment of its paths |
 | `*` | every API |
-| `admin` | the routes that manage keys, and nothing else |
+| `admin` | the routes that manage keys, and what `metrics` opens; nothing else |
+| `metrics` | a gateway's figures for Prometheus, and nothing else |
 | `model:NAME` | models of this name, in which one `*` stands for any text |
 
-A key without scopes of APIs has every API, one without those of models every model. Only `admin` opens the
-routes of keys.
+A key without scopes of APIs has every API, one without those of models every model. What is the operator's is
+opened by `admin` and `metrics` only.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from typing import NamedTuple
 
 from responses_asgi.errors import InvalidRequestError
 
-__all__ = ["ADMIN", "EVERY", "MODEL", "Allowed", "check_scopes", "fits"]
+__all__ = ["ADMIN", "EVERY", "METRICS", "MODEL", "Allowed", "check_scopes", "fits"]
 
 ADMIN = "admin"
+METRICS = "metrics"
 EVERY = "*"
 MODEL = "model:"
 
@@ -45,6 +47,7 @@ class Allowed(NamedTuple):
     apis: frozenset[str] | None = None
     models: tuple[str, ...] | None = None
     admin: bool = False
+    metrics: bool = False
 
     @classmethod
     def by(cls, scopes: Iterable[str]) -> Allowed:
@@ -57,7 +60,8 @@ class Allowed(NamedTuple):
         models = tuple(scope[len(MODEL) :] for scope in named if scope.startswith(MODEL))
         others = frozenset(scope for scope in named if not scope.startswith(MODEL))
         every = not others or EVERY in others
-        return cls(None if every else others - {ADMIN}, models or None, ADMIN in others)
+        apis = None if every else others - {ADMIN, METRICS}
+        return cls(apis, models or None, ADMIN in others, bool(others & {ADMIN, METRICS}))
 
     def api(self, segment: str) -> bool:
         """Whether paths with this first segment are open; "" is the root."""

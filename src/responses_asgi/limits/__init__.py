@@ -4,6 +4,7 @@
 - `rate_limits` stands around every exchange: it admits or refuses, and settles at the end.
 - `budget` is one client's budget for one rule; `window` the arithmetic of its time.
 - `counters` keep what was used, `slots` what is in use, in this process or in Redis.
+- `passing` counts what only passes through.
 - `tokens` tells what a request may take and what an answer took, `told` how clients learn of it.
 """
 

@@ -72,7 +72,7 @@ class Admission(Interception):
     estimate.
     """
 
-    def __init__(self, budget: Budget, model: str, *, input_tokens: int, cost: int) -> None:
+    def __init__(self, budget: Budget, model: str, *, input_tokens: int = 0, cost: int) -> None:
         self._budget = budget
         self._model = model
         self._input = input_tokens

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any, Literal, TypeAlias, get_args
 
 from responses_asgi.errors import APIError, ConfigurationError, StoreError
@@ -15,6 +16,8 @@ from responses_asgi.limits.counters import Counters, MemoryCounters, RedisCounte
 from responses_asgi.limits.limit import Limits, rules_of
 from responses_asgi.limits.slots import MemorySlots, RedisSlots, Slots
 from responses_asgi.limits.tokens import input_tokens, output_limit
+from responses_asgi.owners import issued_to
+from responses_asgi.sinks import Header
 from responses_asgi.stores.redis.connections import Connections
 from responses_asgi.types.asgi import Scope
 from responses_asgi.upstreams.upstream import Upstream, WireAPI
@@ -36,9 +39,9 @@ class RateLimits:
     - `limits`: a `Limit`, or limits by model name or pattern with one `*`, the name or the longest pattern
       first. The models of one pattern share its budget: name a model to give it one of its own.
     - `store`: `memory`, where each process counts for itself, or the URL of a Redis that they share.
-    - `who`: `(scope) -> str | None`, sync or async: whose budget it is. Default, and for None: the owner of
-      what is kept (issued key, user of the host app, credential), else the client's address. A credential
-      that nobody checks is a name that anybody can make up.
+    - `who`: `(scope) -> str | None`, sync or async: whose budget it is. Default, and for None: the issued
+      key, else the owner of what is kept (`principal`, user of the host app, credential), else the client's
+      address. A credential that nobody checks is a name that anybody can make up.
     - `output_tokens`: so many tokens are taken for an answer, or fewer if the request allows fewer, until it
       is known what it has taken.
     - `when_down`: `refuse` (503) or `allow` what cannot be counted because Redis does not answer within
@@ -88,12 +91,11 @@ class RateLimits:
     async def begin(self, asked: Asked, upstream: Upstream) -> Interception:
         """Take from the budget. Raises APIError: 429 where it is used up, 503 where that is not known."""
         model = str(asked.body.get("model") or "")
-        rule = next((rule for rule in self._rules if rule.matches(model)), None)
-        if rule is None or rule.limit is None:
+        budget = await self._budget(model, asked.scope, asked.owner)
+        if budget is None:
             return Interception()
-        budget = Budget(await self._key(asked, rule.name), rule.limit, self._counters, self._slots)
         given = cost = 0
-        if rule.limit.tokens is not None:
+        if budget.limit.tokens is not None:
             given = input_tokens(asked.body)
             cost = given + output_limit(asked.body, self._output)
         admission = Admission(budget, model, input_tokens=given, cost=cost)
@@ -105,8 +107,8 @@ class RateLimits:
             raise
         return admission
 
-    def refused(self, scope: Scope, client: WireAPI, error: APIError) -> None:
-        """What cannot be read takes nothing."""
+    def refused(self, scope: Scope, client: WireAPI | None, error: APIError) -> None:
+        """What is not let in, or cannot be read, takes nothing."""
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop; a later request opens new ones."""
@@ -114,11 +116,35 @@ class RateLimits:
         if self._connections is not None:
             await self._connections.aclose()
 
-    async def _key(self, asked: Asked, rule: str) -> str:
+    async def count(self, scope: Scope, owner: str) -> Sequence[Header]:
+        """Count a request that nobody here reads, under the limit for every model; what its answer tells.
+
+        Raises APIError: 429 where the budget is used up, 503 where that is not known.
+        """
+        budget = await self._budget("", scope, owner)
+        if budget is None or budget.limit.requests is None:
+            return ()
+        admission = Admission(budget._replace(limit=replace(budget.limit, tokens=None)), "", cost=0)
+        try:
+            await admission.admit(at_once=False)
+        except StoreError:
+            if not self._allows:
+                raise
+        return admission.headers
+
+    async def _budget(self, model: str, scope: Scope, owner: str) -> Budget | None:
+        """The budget of a client for a model; None: there is no limit."""
+        rule = next((rule for rule in self._rules if rule.matches(model)), None)
+        if rule is None or rule.limit is None:
+            return None
+        return Budget(await self._key(scope, owner, rule.name), rule.limit, self._counters, self._slots)
+
+    async def _key(self, scope: Scope, owner: str, rule: str) -> str:
         """The name of the budget, in which nothing of a client can be read."""
-        said: Any = self._who(asked.scope) if self._who is not None else None
+        said: Any = self._who(scope) if self._who is not None else None
         if inspect.isawaitable(said):
             said = await said
-        address = (asked.scope.get("client") or ("",))[0]
-        whose = ("who", str(said)) if said else ("owner", asked.owner) if asked.owner else ("at", address)
+        told = (("who", str(said) if said else ""), ("key", issued_to(scope) or ""), ("owner", owner))
+        address = (scope.get("client") or ("",))[0]
+        whose = next((each for each in told if each[1]), ("at", address))
         return hashlib.sha256("\0".join((*whose, rule)).encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -41,7 +41,7 @@ def refusal(model: str, name: str, windows: Mapping[str, Window], cost: int) -> 
     wait = ceil(window.wait(cost) * 1000 + 1) / 1000
     per = "minute" if window.period == 60 else f"{window.period} seconds"
     return _refused(
-        f"Rate limit reached for {model[:MAX_MODEL_CHARS]!r} on {name} per {per}: limit {window.limit}, used "
+        f"Rate limit reached{_for(model)} on {name} per {per}: limit {window.limit}, used "
         f"{window.used}, requested {cost}. Please try again in {wait:.3f}s.",
         name,
         wait,
@@ -52,7 +52,7 @@ def refusal(model: str, name: str, windows: Mapping[str, Window], cost: int) -> 
 def too_many_at_once(model: str, most: int) -> APIError:
     """The 429 of a request that comes while so many others of the client are being answered."""
     return _refused(
-        f"Rate limit reached for {model[:MAX_MODEL_CHARS]!r} on {CONCURRENT}: limit {most}. Please try again "
+        f"Rate limit reached{_for(model)} on {CONCURRENT}: limit {most}. Please try again "
         f"in {RETRY_SECONDS:.3f}s.",
         "requests",
         RETRY_SECONDS,
@@ -66,6 +66,10 @@ def _refused(message: str, kind: str, wait: float, headers: Mapping[str, str]) -
     return APIError(
         message, status=429, type=kind, code="rate_limit_exceeded", headers={**headers, **back_off}
     )
+
+
+def _for(model: str) -> str:
+    return f" for {model[:MAX_MODEL_CHARS]!r}" if model else ""
 
 
 def _duration(seconds: float) -> str:

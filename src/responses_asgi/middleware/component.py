@@ -19,6 +19,7 @@ from responses_asgi.exchange import Options, Route, Service, ask_app, ask_once, 
 from responses_asgi.exchange.attempt import is_edited
 from responses_asgi.hosted import Hosted
 from responses_asgi.lifespan import LifespanRelay, Resource, Runtime
+from responses_asgi.limits.passing import CountedPassing
 from responses_asgi.middleware.dry_run import DryRun, Way
 from responses_asgi.middleware.settings import (
     OPTIONS,
@@ -82,6 +83,7 @@ class Component:
         self._hosted: Hosted | None = given.get("hosted")
         looked_at = is_edited(self.upstream) or self._interceptors or self._hosted
         self._passes = spoken == self.client and self.state.store is None and not looked_at
+        self._beside = self._make_beside()
         self._guard = self._make_guard(given)
         self._background = make_background(given, self.state, self.options, client=self.client)
         self._service = self._make_service(translates_chat=self.client == "chat" != spoken)
@@ -140,7 +142,7 @@ class Component:
         elif target is not None and method == "POST":
             await self._serve(scope, receive, send, target._replace(path=prefix + target.path))
         elif target is None or self._wraps or method == "OPTIONS":
-            await self.upstream.app(scope, receive, send)
+            await self._beside(scope, receive, send)
         else:
             await send_error(send, self._not_allowed(method))
 
@@ -289,7 +291,15 @@ class Component:
         if self._auth is None:
             return self._answer
         upstreams = [] if self._wraps else [self.upstream]
-        return self._auth.around(self._answer, store=self.state.store, upstreams=upstreams)
+        return self._auth.around(
+            self._answer, store=self.state.store, upstreams=upstreams, telemetry=self._interceptors
+        )
+
+    def _make_beside(self) -> ASGIApp:
+        """What answers all other paths: an app's own are no affair of limits, those of a server are."""
+        if self._wraps or not self._interceptors:
+            return self.upstream.app
+        return CountedPassing(self.upstream.app, owners=self.state.owners, interceptors=self._interceptors)
 
     def _make_guard(self, given: Mapping[str, Any]) -> Guard:
         """A wrapped app, and a server that is shown the client's own credential, check who is asking."""

@@ -35,8 +35,8 @@ class _Log:
         """Look at the clock."""
         return _Logged(self, asked)
 
-    def refused(self, scope: Scope, client: WireAPI, error: APIError) -> None:
-        """Write of a request that could not be read, or is for a model that is not there."""
+    def refused(self, scope: Scope, client: WireAPI | None, error: APIError) -> None:
+        """Write of a request that could not be read, is for a model that is not there, or was not let in."""
         nothing: Any = dict.fromkeys(Facts._fields)
         told = {"client": client, "address": address_of(scope), "who": issued_to(scope)}
         ended = {"status": error.status, "outcome": "refused", "error": error.code}

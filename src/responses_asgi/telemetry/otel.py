@@ -53,7 +53,7 @@ class OpenTelemetry:
         """Start the span."""
         return self._spans.of(asked, upstream)
 
-    def refused(self, scope: Scope, client: WireAPI, error: APIError) -> None:
+    def refused(self, scope: Scope, client: WireAPI | None, error: APIError) -> None:
         """What never became an exchange is in the spans of the server, if it has any."""
 
     async def aclose(self) -> None:

@@ -33,7 +33,7 @@ class Prometheus:
 
     All begin with `responses_asgi_`:
 
-    - `requests_total` by `client` (the API), `model`, `status` (HTTP) and `outcome`
+    - `requests_total` by `client` (the API; none at the door), `model`, `status` (HTTP) and `outcome`
     - `tokens_total` by `model` and `type`: input, output, cached (of the input), reasoning (of the output)
     - `first_event_seconds` by `model`: until a stream's first event was sent
     - `duration_seconds` by `client`, `model` and `outcome`
@@ -59,9 +59,9 @@ class Prometheus:
         """Look at the clock."""
         return _Counted(self.figures, asked)
 
-    def refused(self, scope: Scope, client: WireAPI, error: APIError) -> None:
-        """Count a request that could not be read, or is for a model that is not there."""
-        self.figures.requests.labels(client, "", str(error.status), "refused").inc()
+    def refused(self, scope: Scope, client: WireAPI | None, error: APIError) -> None:
+        """Count a request that could not be read, is for a model that is not there, or was not let in."""
+        self.figures.requests.labels(client or "", "", str(error.status), "refused").inc()
 
     async def aclose(self) -> None:
         """Nothing is held."""

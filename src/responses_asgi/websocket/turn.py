@@ -107,7 +107,12 @@ class SocketTurn:
 
     async def _answer(self) -> None:
         outlet = self._outlet
-        asked, routes = await self._ask()
+        try:
+            asked, routes = await self._ask()
+        except APIError as error:
+            for each in self._serving.service.interceptors:
+                each.refused(self._serving.scope, "responses", error)
+            raise
         if self.create.warm_up:
             service, guard = self._serving.service, self._serving.guard
             turn, response, events = await warm_up(asked, routes[0], service, guard)

@@ -3,6 +3,7 @@
 1. Instructions and tools belong to each request and are not kept, as after any other response.
 2. The app behind this has not seen the client. What the `Guard` would not let the client create is therefore
    remembered by its connection only, and `store` says so.
+3. It is an exchange to whoever looks on, and a request to limits, though no upstream is asked.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Sequence
 from responses_asgi.auth import Guard
 from responses_asgi.errors import APIError
 from responses_asgi.exchange.attempt import Asked
+from responses_asgi.exchange.interceptors import Ended, intercept
 from responses_asgi.exchange.routes import Route, Service
 from responses_asgi.history import Turn
 from responses_asgi.translate.response_object import new_response
@@ -39,6 +41,20 @@ async def warm_up(
     asked: Asked, route: Route, service: Service, guard: Guard
 ) -> tuple[Turn, JSON, Sequence[Event]]:
     """The turn, its response, which has no output, and the events that tell it. Raises APIError."""
+    intercepted = await intercept(service.interceptors, asked, route.upstream)
+    try:
+        prepared = await _prepared(asked, route, service, guard)
+    except BaseException as error:
+        await intercepted.end(error)
+        raise
+    intercepted.ended = Ended(answer=prepared[1])
+    await intercepted.end()
+    return prepared
+
+
+async def _prepared(
+    asked: Asked, route: Route, service: Service, guard: Guard
+) -> tuple[Turn, JSON, Sequence[Event]]:
     upstream, state, dialect = route.upstream, service.state, service.options.dialect
     turn = await state.begin(
         asked.body,

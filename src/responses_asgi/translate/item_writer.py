@@ -28,8 +28,8 @@ class ItemWriter:
         return events
 
     def say(self, event: JSON) -> None:
-        """Say an event, with the next number. The first one keeps its own: the opening events of what is made in
-        the background have been told."""
+        """Say an event, with the next number. The first one keeps its own: of an answer that is made in the
+        background, the opening events have been told."""
         if self._sequence < 0:
             self._sequence = int(event.get("sequence_number") or 0)
         numbered = {**event, "sequence_number": self._sequence}

@@ -145,6 +145,24 @@ def test_raw_reasoning_is_shown(codex: Codex) -> None:
     assert "\nLet me see.\n" in run.stderr
 
 
+def test_reasoning_is_shown_as_its_own_summary(codex: Codex, shape: Shape) -> None:
+    field = PROFILES[shape.profile].reasoning_field
+    asked = ("-c", "model_reasoning_summary=auto")
+
+    def reasoned(request: ModelRequest) -> None:
+        (called,) = assistants(request)
+        assert called[field] == "A command will tell."
+
+    turns = [
+        turn(Reasoning("A command "), Reasoning("will tell."), shape.shell("echo 42")),
+        turn("It is 42.", check=reasoned),
+    ]
+    with bridged(codex, turns, profile=shape.profile, reasoning_as_summary=True):
+        run = codex.exec(shape.model, *asked, "What is 40 + 2?")
+    assert run.text == "It is 42."
+    assert [item["text"] for item in run.items("reasoning")] == ["A command will tell."]
+
+
 @pytest.mark.parametrize("provider", ["bridge", "OpenAI"])
 def test_a_thread_that_grew_too_long_is_compacted(codex: Codex, shape: Shape, provider: str) -> None:
     """Codex asks for a summary, and goes on with that in place of what came before.

@@ -115,7 +115,9 @@ def _flags(options: argparse.Namespace) -> dict[str, Any]:
         return {}
     if options.config is not None:
         raise ConfigurationError(f"give {options.config} or --upstream, not both: a file names them itself")
-    return {"upstreams": {ONE: {"url": options.upstream, **given}}, "models": {"*": ONE}}
+    upstreams = {ONE: {"url": options.upstream, **given}}
+    # Codex shows summaries of reasoning, and what a model thinks only by a setting of its own.
+    return {"upstreams": upstreams, "models": {"*": ONE}, "reasoning_as_summary": True}
 
 
 def _log(options: argparse.Namespace) -> None:

@@ -45,6 +45,7 @@ _SAME = frozenset(
         "finish_unattended",
         "list_upstream_models",
         "loss_header",
+        "reasoning_as_summary",
         "reasoning_field",
         "strict",
     }

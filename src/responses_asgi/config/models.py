@@ -281,7 +281,7 @@ class BackgroundConfig(Section):
     drain: Annotated[float, Field(ge=0)] = 10.0
     """How long running responses may go on at a stop; then they fail."""
 
-    flush: Annotated[float, Field(ge=0)] = 0.05
+    flush: Annotated[float, Field(ge=0)] = 0.1
     """How long events are gathered before they are logged, and so shown."""
 
     poll: Seconds = 0.5
@@ -357,6 +357,9 @@ class Config(Section):
 
     finish_unattended: bool = False
     """Whether an answer that is to be kept is finished although its client has left."""
+
+    reasoning_as_summary: bool = False
+    """Whether reasoning is told as a summary where a Responses client asks for one."""
 
     reasoning_field: str | None = "reasoning_content"
     """The field of a Chat answer that holds reasoning; null for none."""

@@ -33,6 +33,8 @@ class Options:
     - `cancel_json`: whether an upstream is cancelled when the client of an answer that is not streamed has
       left, as it always is for streams.
     - `finish_unattended`: whether an answer that is to be kept is finished although its client has left.
+    - `reasoning_as_summary`: whether reasoning that a Chat upstream gives as it is is told as a summary where
+      the client asks for one (`reasoning.summary`). Many clients show nothing but summaries.
     - `reasoning_field`: the field of a Chat answer that holds reasoning; None for none.
     - `max_choices`: the most choices (`n`) of a Chat answer; each is an upstream call of its own.
     - `grace`: how long an app that listens to `http.disconnect` has to end by itself before that.
@@ -49,6 +51,7 @@ class Options:
     keep_alive: float = 15.0
     cancel_json: bool = True
     finish_unattended: bool = False
+    reasoning_as_summary: bool = False
     reasoning_field: str | None = "reasoning_content"
     max_choices: int = 16
     grace: float = 0.2

@@ -98,6 +98,7 @@ def _responses_to_chat(body: JSON, upstream: Upstream, options: Options, past: P
         upstream_model=upstream.model,
         history=past.history,
         seal=past.seal,
+        reasoning_as_summary=options.reasoning_as_summary,
     )
 
 

@@ -40,7 +40,7 @@ class ServiceSettings(TypedDict, total=False):
     """What every component and gateway can be given.
 
     - `strict`, `loss_header`, `max_body_bytes`, `max_depth`, `max_answer_bytes`, `keep_alive`, `cancel_json`,
-      `finish_unattended`: see `Options`.
+      `finish_unattended`, `reasoning_as_summary`: see `Options`.
     - `store`: where responses and conversations are kept: a store, its URL (`memory`, `sqlite:///PATH`,
       `redis://HOST`), or None for nowhere. Default: this process's memory where Responses clients are served
       from a Chat upstream, otherwise nowhere.
@@ -72,6 +72,7 @@ class ServiceSettings(TypedDict, total=False):
     keep_alive: float
     cancel_json: bool
     finish_unattended: bool
+    reasoning_as_summary: bool
     store: Records | str | None
     principal: Principal | None
     secret: bytes | str | None
@@ -119,6 +120,7 @@ OPTIONS = frozenset(
         "keep_alive",
         "cancel_json",
         "finish_unattended",
+        "reasoning_as_summary",
     }
 )
 """The settings that are fields of `Options`."""

@@ -226,7 +226,7 @@ class ReasoningItem(_PartedItem):
 
     def __init__(self, writer: ResponseWriter) -> None:
         super().__init__(writer, {"id": writer.new_id("rs_"), "type": "reasoning", "summary": []})
-        self._raw = REASONING_KINDS[writer.dialect]
+        self._raw = SUMMARY_TEXT if writer.summarizes else REASONING_KINDS[writer.dialect]
 
     def text(self, text: str) -> None:
         self._in(self._raw).say(text)

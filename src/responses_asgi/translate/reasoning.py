@@ -20,6 +20,7 @@ from responses_asgi.types.json import JSON, dumps
 __all__ = [
     "ENCRYPTED_INCLUDE",
     "REASONING_KEYS",
+    "asked_summary",
     "chat_reasoning",
     "give_back",
     "open_details",
@@ -28,6 +29,7 @@ __all__ = [
     "reasoning_text",
     "responses_reasoning",
     "seal_details",
+    "without_summary",
 ]
 
 ENCRYPTED_INCLUDE = "reasoning.encrypted_content"
@@ -42,7 +44,8 @@ REASONING_KEYS = (*_TEXT_FIELDS, _DETAILS_FIELD)
 _SIGNED = ("signature", "data")
 
 # Keys of a Responses `reasoning` object without a Chat counterpart.
-REASONING_ONLY_HERE = ("summary", "generate_summary", "context", "mode")
+_SUMMARY_KEYS = ("summary", "generate_summary")
+REASONING_ONLY_HERE = (*_SUMMARY_KEYS, "context", "mode")
 
 
 class OpenThought(NamedTuple):
@@ -225,6 +228,22 @@ def chat_reasoning(reasoning: Any, *, profile: Profile, losses: Losses) -> JSON:
     if sent != effort:
         losses.report("reasoning.effort", "clamped", f"{profile.name} is asked for {sent!r}")
     return {"reasoning_effort": sent, **(profile.thinking_on if effort != "none" else {})}
+
+
+def asked_summary(body: JSON) -> str | None:
+    """The kind of summary of its reasoning that a Responses request asks for; None: it asks for none.
+
+    >>> asked_summary({"reasoning": {"summary": "auto"}}), asked_summary({"reasoning": {"summary": "none"}})
+    ('auto', None)
+    """
+    reasoning = body.get("reasoning") or {}
+    asked = (reasoning.get(key) for key in _SUMMARY_KEYS)
+    return next((kind for kind in asked if kind not in (None, "none")), None)
+
+
+def without_summary(reasoning: JSON) -> JSON:
+    """A Responses `reasoning` object that asks for no summary."""
+    return {key: value for key, value in reasoning.items() if key not in _SUMMARY_KEYS}
 
 
 def responses_reasoning(body: JSON, *, profile: Profile, losses: Losses) -> JSON | None:

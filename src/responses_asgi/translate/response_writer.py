@@ -22,7 +22,8 @@ NewId = Callable[[str], str]
 class ResponseWriter:
     """Writes the events of one response; `take()` hands over what was written since the last call.
 
-    `queued`: the first two events, created and queued, were written elsewhere.
+    `queued`: the first two events, created and queued, were written elsewhere. `summarizes`: reasoning is
+    told as its own summary.
     """
 
     def __init__(
@@ -33,9 +34,11 @@ class ResponseWriter:
         new_id: NewId,
         now: Callable[[], int],
         queued: bool = False,
+        summarizes: bool = False,
     ) -> None:
         self.response = response
         self.dialect = dialect
+        self.summarizes = summarizes
         self.new_id = new_id
         self.extras: JSON = {}
         self._now = now

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from responses_asgi.errors import APIError
 from responses_asgi.loss import Losses
 from responses_asgi.profiles import Profile
-from responses_asgi.translate.reasoning import ENCRYPTED_INCLUDE
+from responses_asgi.translate.reasoning import ENCRYPTED_INCLUDE, asked_summary, without_summary
 from responses_asgi.translate.response_object import new_response
 from responses_asgi.translate.response_writer import NewId, ResponseWriter
 from responses_asgi.translate.to_chat_request import to_chat_request
@@ -27,7 +27,8 @@ class ResponsesToChat(RepeatingTranslator):
     Completions. `new_id(prefix)` mints ids and `now()` tells the unix time in seconds. `upstream_model` is
     the model name sent upstream in place of the client's, which is then what the client sees everywhere.
     `history`: what came before the request. `seal` makes the tokens of reasoning items, of
-    `{"text": ..., "details": [...]}`; None: they are readable.
+    `{"text": ..., "details": [...]}`; None: they are readable. `reasoning_as_summary`: a client that asks for
+    summaries of reasoning is told the reasoning itself in place of them.
 
     >>> from itertools import count
     >>> from responses_asgi.profiles import profile_for
@@ -55,9 +56,11 @@ class ResponsesToChat(RepeatingTranslator):
         upstream_model: str | None = None,
         history: History = History(),  # noqa: B008 - immutable
         seal: Callable[[JSON], str] | None = None,
+        reasoning_as_summary: bool = False,
     ) -> None:
         self.losses = Losses()
         self.calls = 1
+        self._summarizes = reasoning_as_summary and asked_summary(body) is not None
         self._body = body
         self._profile = profile
         self._history = history
@@ -66,7 +69,12 @@ class ResponsesToChat(RepeatingTranslator):
         response["model"] = body.get("model") or upstream_model or ""
         response |= history.echo
         self._writer = ResponseWriter(
-            response, dialect=dialect, new_id=new_id, now=now, queued=history.queued
+            response,
+            dialect=dialect,
+            new_id=new_id,
+            now=now,
+            queued=history.queued,
+            summarizes=self._summarizes,
         )
         self._stream = ResponsesStream(
             self._writer,
@@ -91,6 +99,10 @@ class ResponsesToChat(RepeatingTranslator):
 
     def request(self, items: Sequence[JSON] = ()) -> JSON:
         """The Chat Completions body; `items` are appended to the input."""
+        body = self._body
+        if self._summarizes:
+            body = {**body, "reasoning": without_summary(body["reasoning"])}
+            self.losses.report("reasoning.summary", "emulated", "the reasoning itself stands in its place")
         chat = to_chat_request(
             body,
             profile=self._profile,
@@ -109,6 +121,10 @@ class ResponsesToChat(RepeatingTranslator):
         """The events of one `chat.completion.chunk`, or of one whole `chat.completion`."""
         return self._stream.feed(chunk)
 
+    def repeat(self, text: str) -> list[Event]:
+        """The events of the last chunk with this text in place of its own."""
+        return self._stream.repeat(text)
+
     def complete(self, call: int = 0) -> bool:
         """Never: usage follows the finish_reason, and `[DONE]` is no chunk."""
         return False
@@ -120,10 +136,6 @@ class ResponsesToChat(RepeatingTranslator):
     def fail(self, error: APIError) -> list[Event]:
         """The closing events of a failure."""
         return self._stream.fail(error)
-
-    def repeat(self, text: str) -> list[Event]:
-        """The events of the last chunk with this text in place of its own."""
-        return self._stream.repeat(text)
 
     def snapshot(self) -> JSON:
         """The response object of the terminal event."""

@@ -12,10 +12,12 @@ from responses_asgi import MemoryStore, StoreError
 from responses_asgi.background import BackgroundLimits
 from responses_asgi.background.insist import insist
 from responses_asgi.background.keeping import KIND, Keeping
+from responses_asgi.background.log_outlet import LogSink
 from responses_asgi.background.watch import Watch
 from responses_asgi.background.worker import Worker
 from responses_asgi.history import State
 from responses_asgi.owners import Owners
+from responses_asgi.types.events import StreamEvent
 from tests.background_driver import WORDS, Model, eventually, output_text, serving
 from tests.loopback import until
 from tests.troubled_store import Troubled
@@ -123,3 +125,30 @@ async def test_a_program_that_was_asleep_asks_once_more() -> None:
 
     assert await insist(ask, seconds=0.01, doing="try it") == "done"
     assert answers == []
+
+
+async def test_a_busy_loop_gathers_events_for_longer(
+    store: Troubled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would write ever fewer of them at a time, the busier it is."""
+    appends: list[int] = []
+    append = store.events.append
+
+    async def noted(id: str, epoch: int, events: Any = (), **options: Any) -> Any:
+        appends.append(len(events))
+        return await append(id, epoch, events, **options)
+
+    monkeypatch.setattr(store.events, "append", noted, raising=False)
+    keeping = Keeping(State(store, owners=Owners()), store, BackgroundLimits(flush=0.02))
+    held = await keeping.claim("", "resp_1")
+    assert held is not None
+    sink = LogSink(keeping, held)
+    for number in range(40):
+        await sink.write([StreamEvent("response.in_progress", b"%d" % number)])
+        # Each holds the loop up for longer than events are to be gathered.
+        time.sleep(0.03)  # noqa: ASYNC251 - that is the point
+        await asyncio.sleep(0)
+    await sink.flush()
+    sink.stop()
+    assert sum(appends) == 40
+    assert max(appends) >= 4

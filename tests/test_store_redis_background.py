@@ -10,10 +10,11 @@ import pytest
 import redis
 from redis.asyncio import Redis
 
-from responses_asgi.errors import StoreError
+from responses_asgi.errors import StoreError, VersionConflictError
 from responses_asgi.stores.background import BackgroundStore
 from responses_asgi.stores.event_log import LogPage
 from responses_asgi.stores.redis import RedisStore, tail
+from responses_asgi.stores.redis.keys import log_keys
 from tests.background_rules import EventLogRules, LeaseRules, events, follow
 from tests.loopback import until
 from tests.redis_server import (
@@ -174,6 +175,57 @@ class TestLogs:
             await reading.aclose()
             await store.events.append("resp_1", 1, events(0), ended=True)
             assert await asyncio.wait_for(reader, 10) == [0]
+
+    async def test_who_waits_for_a_confirmation_while_the_store_is_closed_goes_on(
+        self, server: RedisServer, store: RedisStore, plain: redis.Redis
+    ) -> None:
+        async with opened(server.url) as reading:
+            for turns in range(0, 30, 3):
+                id = f"resp_{turns}"
+                await store.events.append(id, 1)
+                reader = asyncio.create_task(follow(reading.events, id))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                await reading.aclose()
+                await store.events.append(id, 1, events(0), ended=True)
+                assert await asyncio.wait_for(reader, 30) == [0]
+
+    async def test_what_a_loop_has_written_it_does_not_read(
+        self, store: RedisStore, plain: redis.Redis
+    ) -> None:
+        await store.events.append("resp_1", 1)
+        readers = [asyncio.create_task(follow(store.events, "resp_1")) for _ in range(3)]
+        for number in range(2):
+            await store.events.append("resp_1", 1, events(number))
+            await asyncio.sleep(0.1)
+        plain.config_resetstat()
+        for number in range(2, 50):
+            await store.events.append("resp_1", 1, events(number), ended=number == 49)
+            await asyncio.sleep(0)
+        assert await asyncio.gather(*readers) == [[*range(50)]] * 3
+        assert plain.info("commandstats").get("cmdstat_xrange", {}).get("calls", 0) < 10
+
+    async def test_what_another_writes_in_place_of_a_failing_append_is_told(
+        self, server: RedisServer, store: RedisStore, plain: redis.Redis
+    ) -> None:
+        """Redis tells of the other's event while ours, of the same number, is on its way."""
+        await store.events.append("resp_1", 1, events(0))
+        reader = asyncio.create_task(follow(store.events, "resp_1"))
+        await until(plain.pubsub_channels)
+        await asyncio.sleep(0.1)
+        (listening,) = store.events._tails.values()
+        async with opened(server.url) as other:
+
+            async def fail() -> None:
+                with listening.writing(log_keys(store.events._prefix, "resp_1"), LogPage(events(1), False)):
+                    await other.events.append("resp_1", 2, events(1))
+                    await asyncio.sleep(0.1)
+                    raise VersionConflictError
+
+            with pytest.raises(VersionConflictError):
+                await fail()
+            await other.events.append("resp_1", 2, events(2), ended=True)
+        assert await asyncio.wait_for(reader, 4) == [0, 1, 2]
 
 
 class TestFailures:

@@ -22,7 +22,8 @@ class BackgroundLimits:
       made. A worker that cannot reach its store for so long gives its work up.
     - `retention`: for how long the events of a response that has ended can be streamed again.
     - `drain`: how long running responses may go on when the service stops; then they fail.
-    - `flush`: how long events are gathered before they are logged, and so shown.
+    - `flush`: how long events are gathered before they are logged, and so shown; longer while the process is
+      busy, up to eight times.
     - `poll`: how often it is looked whether somebody wants a response cancelled, or a worker is gone.
     - `rerun`: whether a response that nothing was said of yet is begun again when its worker is gone, instead
       of failing; it may then be paid twice. Its request is kept for that, without the client's credential.
@@ -36,7 +37,7 @@ class BackgroundLimits:
     lease: float = 30.0
     retention: float = 600.0
     drain: float = 10.0
-    flush: float = 0.05
+    flush: float = 0.1
     poll: float = 0.5
     rerun: bool = False
 

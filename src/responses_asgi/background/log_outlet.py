@@ -1,6 +1,7 @@
 """Where the events of a background response go: into its log, in the order and under the numbers they have.
 
 1. Events are gathered for a moment and written together: one commit for each would cost several times more.
+   While the event loop is busy they are gathered for longer, so that it does not become busier by that.
 2. The log is written before anybody is shown anything; readers read the log.
 3. What was said is in the log before the response is kept, and that before the last event: so that only this
    event can ever be missing of a response that has ended.
@@ -34,6 +35,11 @@ logger = logging.getLogger("responses_asgi")
 # Events that wait to be written; more than these hold the upstream back.
 _MOST_WAITING = 512
 
+# Each time the loop comes this part of the time too late, events are gathered once as long again; at most so
+# many times.
+_BUSY = 0.25
+_LONGEST = 8
+
 
 class LogSink(LastingSink):
     """Writes the events of one response to its log, behind those that say that it is queued.
@@ -55,6 +61,7 @@ class LogSink(LastingSink):
         self._lock = asyncio.Lock()
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        self._times = 1
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -95,11 +102,14 @@ class LogSink(LastingSink):
         if self._waiting and self._timer is None and self._task is None:
             seconds = self._keeping.limits.flush
             now = self._loop.time()
-            due = (now // seconds + 1) * seconds if seconds else now
-            self._timer = self._loop.call_at(due, self._on_timer)
+            due = (now // seconds + self._times) * seconds if seconds else now
+            self._timer = self._loop.call_at(due, self._on_timer, due)
 
-    def _on_timer(self) -> None:
+    def _on_timer(self, due: float) -> None:
         self._timer = None
+        if seconds := self._keeping.limits.flush:
+            late = self._loop.time() - due
+            self._times = min(1 + int(late / (seconds * _BUSY)), _LONGEST)
         self._task = self._loop.create_task(self._write_waiting())
 
     async def _write_waiting(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from responses_asgi.errors import VersionConflictError
 from responses_asgi.stores.event_log import LoggedEvent, LogPage, following
@@ -47,9 +48,11 @@ class RedisEventLog:
         keys = log_keys(self._prefix, id)
         values: list[bytes | int] = [value for event in events for value in event]
         told = (epoch, "1" if ended else "", whole_ms(self._ttl), keys[1])
-        last: int | None = await self._redis.run(APPEND, keys, *told, *values)
-        if last is None:
-            raise VersionConflictError("This log is written by another, or has ended.")
+        tail = self._tails.get(asyncio.get_running_loop())
+        with tail.writing(keys, LogPage(events, ended)) if tail and events else nullcontext():
+            last: int | None = await self._redis.run(APPEND, keys, *told, *values)
+            if last is None:
+                raise VersionConflictError("This log is written by another, or has ended.")
         return last
 
     async def read(self, id: str, *, after: int = -1, limit: int = 1000, wait: float = 0.0) -> LogPage | None:

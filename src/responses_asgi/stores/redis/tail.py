@@ -4,14 +4,16 @@
    read: what is appended later is told.
 2. What is told is the number of the last event. Then the log is read once, for all who wait for it here. Who
    has read up to that number need not look, and who come too late, but at the same time, look together.
-3. When the connection fails, all look again, over a new one: they find what there is, or the failure.
+3. What this loop has written itself is told at once, and not read again when Redis tells of it.
+4. When the connection fails, all look again, over a new one: they find what there is, or the failure.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from typing import Any, TypeVar
 
 from responses_asgi.stores.event_log import LogPage
@@ -34,9 +36,12 @@ MAX_TOLD = 1000
 
 
 class _Followed:
-    """A log that is listened to: whether Redis has confirmed that, and how far the log is known to go."""
+    """A log that is listened to: whether Redis has confirmed that, and how far the log is known to go.
 
-    __slots__ = ("ended", "heard", "keys", "newest", "ready", "used")
+    `own` is what Redis tells of what this loop has written or writes now, which need not be heard.
+    """
+
+    __slots__ = ("ended", "heard", "keys", "newest", "own", "ready", "used")
 
     def __init__(self, keys: LogKeys, ready: asyncio.Future[None]) -> None:
         self.keys = keys
@@ -44,6 +49,7 @@ class _Followed:
         self.newest: int | None = None
         self.ended = False
         self.heard = 0
+        self.own = -1
         self.used = 0.0
 
 
@@ -105,6 +111,32 @@ class Tail:
             reading = self._reading[place] = self._task(self._read(keys, after, limit))
             reading.add_done_callback(lambda done: self._has_read(place, done))
         return await asyncio.shield(reading)
+
+    @contextlib.contextmanager
+    def writing(self, keys: LogKeys, page: LogPage) -> Iterator[None]:
+        """These events, one at least, are written meanwhile; those who wait are told when that is done."""
+        name = keys[1].decode()
+        followed = self._followed.get(name)
+        if followed is None:
+            yield
+            return
+        last = page.events[-1].number
+        followed.own = last * 2 + page.ended
+        # What others write after that is heard.
+        is_heard = followed.ready.done()
+        try:
+            yield
+        except BaseException:
+            # Perhaps they are there, perhaps another's are.
+            followed.own, followed.newest = -1, None
+            followed.heard += 1
+            self.waiters.tell_all()
+            raise
+        followed.heard += 1
+        if is_heard:
+            followed.newest = max(-1 if followed.newest is None else followed.newest, last)
+        followed.ended = followed.ended or page.ended
+        self.waiters.tell(name, page)
 
     def doubt(self, keys: LogKeys) -> None:
         """Nothing was told for long: the log is to be looked at."""
@@ -174,6 +206,8 @@ class Tail:
         if told.number is None and not followed.ready.done():
             followed.ready.set_result(None)
             return
+        if told.number is not None and told.number <= followed.own:
+            return
         changed.add(told.channel)
         followed.heard += 1
         if told.number is None:
@@ -211,7 +245,11 @@ class Tail:
         """All look again, who waits for a confirmation learns of the failure."""
         self.over = True
         for followed in self._followed.values():
-            if not followed.ready.done():
-                followed.ready.set_exception(error or ConnectionError("The connection was closed."))
+            if followed.ready.done():
+                continue
+            if error is None:
+                followed.ready.set_result(None)
+            else:
+                followed.ready.set_exception(error)
                 followed.ready.exception()
         self.waiters.tell_all()

@@ -26,9 +26,9 @@ def stdio(log: Path | None = None, **settings: Any) -> MCPServer:
     return MCPServer(command=sys.executable, args=[str(SERVERS / "tools.py")], env=env, **settings)
 
 
-def odd(kind: str) -> MCPServer:
+def odd(kind: str, *args: str) -> MCPServer:
     """A program that is no good as a server."""
-    return MCPServer(command=sys.executable, args=[str(SERVERS / "odd.py"), kind])
+    return MCPServer(command=sys.executable, args=[str(SERVERS / "odd.py"), kind, *args])
 
 
 def started(log: Path) -> list[int]:

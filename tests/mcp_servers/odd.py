@@ -1,10 +1,15 @@
-"""Programs that are no good as MCP servers: `python odd.py silent|garbage|ends|partly`."""
+"""Programs that are no good as MCP servers: `python odd.py KIND`, see the functions."""
 
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 import sys
 import time
+from collections.abc import Callable
+from typing import Any
 
 
 def silent() -> None:
@@ -25,7 +30,7 @@ def ends() -> None:
     sys.exit(1)
 
 
-def partly() -> None:
+def partly(listed: Any = ({"nonsense": True},), called: Callable[[], None] | None = None) -> None:
     """Knows the handshake of an older version, and answers each listing with nonsense."""
     for line in sys.stdin:
         message = json.loads(line)
@@ -40,12 +45,51 @@ def partly() -> None:
                 "serverInfo": told,
             }
         elif message["method"] == "tools/list":
-            answer["result"] = {"tools": [{"nonsense": True}]}
+            answer["result"] = {"tools": list(listed)}
+        elif called and message["method"] == "tools/call":
+            called()
         else:
             answer["error"] = {"code": -32601, "message": "no such method"}
         print(json.dumps(answer), flush=True)
         time.sleep(0)
 
 
+POUR = ({"name": "pour", "inputSchema": {"type": "object"}},)
+
+
+def floods() -> None:
+    """Answers a call with a line that never ends."""
+
+    def pour() -> None:
+        while True:
+            sys.stdout.write("x" * 65536)
+
+    partly(POUR, pour)
+
+
+def chatters() -> None:
+    """Answers a call with lines without end, none of which is a message."""
+
+    def pour() -> None:
+        while True:
+            sys.stdout.write("y\n" * 10_000)
+
+    partly(POUR, pour)
+
+
+def deaf() -> None:
+    """Answers a call by no longer reading, nor ending when told to, and has a child that does neither."""
+
+    def pour() -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
+        with open(sys.argv[2], "w") as file:
+            file.write(f"{os.getpid()} {child.pid}")
+        time.sleep(3600)
+
+    partly(POUR, pour)
+
+
 if __name__ == "__main__":
-    {"silent": silent, "garbage": garbage, "ends": ends, "partly": partly}[sys.argv[1]]()
+    KINDS = (silent, garbage, ends, partly, floods, chatters, deaf)
+    {kind.__name__: kind for kind in KINDS}[sys.argv[1]]()

@@ -67,6 +67,7 @@ class Connection:
         self._news = asyncio.Event()
         self._lost = self._stale = self._closing = False
         self._tried = float("-inf")
+        self._listing: asyncio.Timeout | None = None
         self._broken: str | None = None
 
     def start(self) -> None:
@@ -85,6 +86,9 @@ class Connection:
         if owner is not None:
             if self._client is None:
                 owner.cancel()
+            elif self._listing is not None:
+                # A server that does not answer any more is not waited for.
+                self._listing.reschedule(asyncio.get_running_loop().time())
             _, late = await asyncio.wait([owner], timeout=_CLOSING)
             if late:
                 owner.cancel()
@@ -233,10 +237,12 @@ class Connection:
                 if self._stale:
                     self._stale = False
                     try:
-                        async with asyncio.timeout(self._limits.connect_timeout):
+                        async with asyncio.timeout(self._limits.connect_timeout) as self._listing:
                             await self._list(client)
                     except TimeoutError:
                         raise MCPServerError("it no longer answers") from None
+                    finally:
+                        self._listing = None
                 await self._news.wait()
                 self._news.clear()
         finally:

@@ -9,11 +9,28 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from responses_asgi import ASGITransport, Gateway, KeyAuth, Keys, MemoryStore, ResponsesMiddleware, Upstream
+from responses_asgi import (
+    ASGITransport,
+    Gateway,
+    KeyAuth,
+    Keys,
+    MemoryStore,
+    Prometheus,
+    ResponsesMiddleware,
+    Upstream,
+)
+from responses_asgi.auth.key_routes import KeyRoutes
+from responses_asgi.gateway.metrics import Metrics
+from responses_asgi.gateway.service import endpoints
+from responses_asgi.middleware.dry_run import CONVERT, PROXY
+from responses_asgi.middleware.targets import DEFAULT_PATHS
 from responses_asgi.resources.resources import ROUTES
 from responses_asgi.stores.records import Records
 from responses_asgi.types.asgi import ASGIApp, Receive, Scope, Send
 from responses_asgi.types.json import JSON
+from responses_asgi.upstreams.headers import DEFAULT_PASSTHROUGH
+from responses_asgi.upstreams.target import DEPLOYMENT_ENDPOINTS
+from responses_asgi.upstreams.upstream import ENDPOINTS
 from tests.loopback import Got, ask, reply
 from tests.sockets import SocketAsked
 
@@ -106,7 +123,7 @@ def mounted(app: ASGIApp, auth: KeyAuth, store: Records) -> ASGIApp:
 
 
 def gateway(app: ASGIApp, auth: KeyAuth, store: Records) -> ASGIApp:
-    return Gateway({"*": upstream(app)}, store=store, auth=auth)
+    return Gateway({"*": upstream(app)}, store=store, auth=auth, telemetry=[Prometheus()])
 
 
 PLACES: dict[str, tuple[Callable[[ASGIApp, KeyAuth, Records], ASGIApp], str]] = {
@@ -123,29 +140,42 @@ def door(place: str, keys: Keys, **settings: Any) -> Door:
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
-KEY_ROUTES = ("/keys", "/keys/generate", "/keys/revoke", "/keys/set_expiration", "/keys/unknown")
+KEY_ROUTES = (*KeyRoutes(Keys("memory"), "/keys").paths, "/keys/unknown")
 
+# What the gateway says that it answers, with its models named.
+_OWN = [entry.partition(" ")[2].replace("{model}", "m") for entry in endpoints(dry_run=True, metrics=True)]
+
+_BASES = sorted({path.removesuffix(ENDPOINTS[api]) for api, paths in DEFAULT_PATHS.items() for path in paths})
+
+MODELS = [f"{base}{path}" for base in _BASES for path in ("/models", "/models/m")]
+"""What a key of any API may ask."""
+
+OPERATORS = [Metrics.path]
+"""What only the operator may see, where it is."""
+
+# Out of the code's own tables, so that a new route is among them; and what may look like an open one.
 PATHS = [
-    "/",
-    "/v1/responses",
-    "/v1/chat/completions",
-    "/responses",
-    "/openai/v1/responses",
-    "/openai/deployments/m/chat/completions",
-    "/openai/deployments/m/responses",
-    "/v1/models",
-    "/v1/models/m",
-    "/v1/convert",
-    "/v1/proxy",
-    "/v1/embeddings",
-    "/v1/files",
-    "/v1/files/file-1/content",
-    "/v1/unknown",
-    "/health/x",
-    "/HEALTH",
-    "/v1/../health",
-    "//health",
-    *sorted({f"/v1{template}" for api in ROUTES for template in ROUTES[api]}),  # type: ignore[index] # API
+    *dict.fromkeys(
+        [
+            *(path for path in _OWN if path != "/health"),
+            *MODELS,
+            *(path for paths in DEFAULT_PATHS.values() for path in paths),
+            *(f"{base}{template}" for base in _BASES for routes in ROUTES.values() for template in routes),
+            *(f"{base}{path}" for base in _BASES for path in (CONVERT, PROXY)),
+            *(f"/openai/deployments/m/{name}" for name in sorted(DEPLOYMENT_ENDPOINTS)),
+            "/openai/deployments/m/responses",
+            *(f"/v1/{entry.rpartition(' ')[2]}" for entry in DEFAULT_PASSTHROUGH),
+            "/",
+            "/v1/files",
+            "/v1/files/file-1/content",
+            "/v1/unknown",
+            "/health/x",
+            "/HEALTH",
+            "/v1/../health",
+            "//health",
+            "//metrics",
+        ]
+    )
 ]
 
 SOCKETS = ["/v1/responses", "/v1/realtime", "/", "/openai/v1/responses", "/health", "/keys"]

@@ -112,6 +112,10 @@ async def test_pages() -> None:
         ("revoke", {"key": "x"}, 400, "key"),
         ("set_expiration", {"id": "x"}, 400, "expires_at"),
         ("set_expiration", {"ttl_seconds": 5}, 400, "id"),
+        ("purge", {"older_than_seconds": -1}, 400, "older_than_seconds"),
+        ("purge", {"older_than_seconds": True}, 400, "older_than_seconds"),
+        ("purge", {"older_than_seconds": "x"}, 400, "older_than_seconds"),
+        ("purge", {"older_than": 5}, 400, "older_than"),
         ("nothing", {}, 404, None),
     ],
 )
@@ -119,6 +123,17 @@ async def test_mistakes(path: str, body: Any, status: int, param: str | None) ->
     got = await Managed().ask(f"/keys/{path}", body)
     assert got.status == status
     assert got.json()["error"]["param"] == param
+
+
+async def test_ended_keys_are_forgotten() -> None:
+    at = Managed()
+    first, _, last = [(await at.ask("/keys/generate", {"ttl_seconds": 50})).json()["id"] for _ in range(3)]
+    await at.ask("/keys/revoke", {"id": first})
+    at.clock.time += 20
+    await at.ask("/keys/revoke", {"id": last})
+    assert (await at.ask("/keys/purge", {"older_than_seconds": 10})).json() == {"purged": 1}
+    assert (await at.ask("/keys/purge", {})).json() == {"purged": 1}
+    assert len((await at.ask("/keys", method="GET")).json()) == 1
 
 
 async def test_scopes_may_be_null_and_methods_are_their_own() -> None:

@@ -13,6 +13,7 @@ import openai
 import pytest
 from openai import AsyncOpenAI
 from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from responses_asgi import (
     ChatCompletionsMiddleware,
@@ -24,6 +25,7 @@ from responses_asgi import (
     MemoryStore,
     MissingExtraError,
     RateLimits,
+    RequestLog,
     ResponsesMiddleware,
     Upstream,
     Usage,
@@ -35,7 +37,7 @@ from responses_asgi.limits.tokens import input_tokens, output_limit, used_tokens
 from responses_asgi.limits.told import limit_headers
 from responses_asgi.limits.window import Window
 from responses_asgi.types.asgi import Message, Scope
-from tests.loopback import served, until
+from tests.loopback import served, until, unused_url
 
 
 async def parrot(request: dict[str, Any]) -> str:
@@ -353,8 +355,132 @@ class TestKeys:
         told = [(await ask(app, key=key)).status_code for key in (*tokens, *tokens, "wrong")]
         assert told == [200, 200, 429, 429, 401]
 
+    async def test_the_key_counts_even_where_a_principal_owns_what_is_kept(self) -> None:
+        keys = Keys(MemoryStore())
+        tokens = [(await keys.create()).token for _ in range(2)]
+        app = Gateway(
+            Upstream.handler(parrot),
+            auth=KeyAuth(keys=keys),
+            principal=lambda scope: "the team",
+            rate_limits=RateLimits(a_day(requests=1)),
+        )
+        told = [(await ask(app, key=key)).status_code for key in (*tokens, *tokens)]
+        assert told == [200, 200, 429, 429]
+
+
+async def elsewhere(scope: Scope, receive: Any, send: Any) -> None:
+    """A server that answers everything, and tells of limits of its own."""
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.close", "code": 1000})
+        return
+    headers = [(b"x-ratelimit-remaining-requests", b"9999"), (b"x-theirs", scope["path"].encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b"{}"})
+
+
+class TestPassing:
+    """What only passes to an upstream: embeddings, audio, realtime sockets."""
+
+    @pytest.mark.parametrize("place", [Gateway, ResponsesMiddleware])
+    async def test_it_counts_as_a_request(self, place: Any) -> None:
+        app = place(
+            Upstream.asgi(elsewhere),
+            rate_limits=RateLimits(
+                {"*": a_day(requests=3, tokens=5, concurrent=1), "large": a_day(requests=1)}
+            ),
+        )
+        async with client_of(app) as client:
+            told = [
+                await client.options("/v1/embeddings"),
+                await client.post("/v1/embeddings", json={"model": "large", "input": "x"}),
+                await client.post("/v1/audio/speech", content=b"x" * 1000),
+                await client.get("/v1/files"),
+                await client.get("/v1/files"),
+            ]
+            other = await client.get("/v1/files", headers={"authorization": "Bearer bob"})
+        assert [each.status_code for each in told] == [200, 200, 200, 200, 429]
+        left = [each.headers.get_list("x-ratelimit-remaining-requests") for each in told]
+        assert left == [["9999"], ["2"], ["1"], ["0"], ["0"]]
+        assert told[1].headers["x-theirs"] == "/v1/embeddings"
+        assert told[4].json()["error"]["code"] == "rate_limit_exceeded"
+        assert told[4].json()["error"]["message"].startswith("Rate limit reached on requests per")
+        assert "x-ratelimit-remaining-tokens" not in other.headers
+        assert other.headers["x-ratelimit-remaining-requests"] == "2"
+
+    async def test_an_apps_own_paths_are_its_own_affair(self) -> None:
+        app = ResponsesMiddleware(elsewhere, rate_limits=RateLimits(a_day(requests=1)))
+        async with client_of(app) as client:
+            assert [(await client.get("/v1/files")).status_code for _ in range(3)] == [200] * 3
+
+    async def test_without_a_limit_for_every_model(self) -> None:
+        limits = RateLimits({"large": a_day(requests=1), "*": a_day(concurrent=1)})
+        app = Gateway(Upstream.asgi(elsewhere), rate_limits=limits)
+        async with client_of(app) as client:
+            told = [await client.get("/v1/files") for _ in range(3)]
+        assert [each.headers["x-ratelimit-remaining-requests"] for each in told] == ["9999"] * 3
+
+    async def test_sockets(self) -> None:
+        app = Gateway(Upstream.asgi(elsewhere), rate_limits=RateLimits(a_day(requests=1)))
+        async with served(app) as url:
+            address = url.replace("http", "ws") + "/v1/realtime"
+            async with connect(address, proxy=None) as socket:
+                await socket.wait_closed()
+            with pytest.raises(InvalidStatus) as caught:
+                async with connect(address, proxy=None):
+                    pass
+        assert caught.value.response.status_code == 429
+        assert caught.value.response.headers["retry-after"]
+
+    @pytest.mark.parametrize(("when_down", "status"), [("refuse", 503), ("allow", 200)])
+    async def test_without_its_store(self, when_down: Any, status: int) -> None:
+        limits = RateLimits(
+            a_day(requests=1), store=unused_url().replace("http", "redis"), when_down=when_down
+        )
+        app = Gateway(Upstream.asgi(elsewhere), rate_limits=limits)
+        async with client_of(app) as client:
+            answer = await client.get("/v1/files")
+        assert answer.status_code == status
+        assert answer.headers["x-ratelimit-remaining-requests" if status == 200 else "retry-after"]
+
+    async def test_asking_the_app_who_may_create_takes_nothing(self) -> None:
+        limits = RateLimits(a_day(requests=1))
+        app = Gateway(Upstream.asgi(elsewhere), rate_limits=limits, auth_path="/me", store="memory")
+        async with client_of(app) as client:
+            told = [(await client.post("/v1/conversations", json={})).status_code for _ in range(3)]
+        assert told == [200] * 3
+
 
 class TestSockets:
+    async def test_a_warm_up_is_a_request(self) -> None:
+        seen: list[tuple[str, int]] = []
+
+        class Looking(RequestLog):
+            def write(self, facts: Any, ended: Any, seconds: float) -> None:
+                seen.append((facts.outcome, facts.status))
+
+        limits = RateLimits(a_day(requests=2, tokens=2_000, concurrent=1))
+        app = Gateway(Upstream.handler(parrot), rate_limits=limits, telemetry=[Looking()])
+        turns: list[Any] = [
+            {"model": "m", "generate": False},
+            {"model": "m", "generate": False, "input": "x", "previous_response_id": "resp_0"},
+            {"model": "m", "generate": False},
+            {"model": 5, "input": "x"},
+        ]
+        async with served(app) as url:
+            address = url.replace("http", "ws") + "/v1/responses"
+            async with connect(address, proxy=None) as socket:
+                told = []
+                for turn in turns:
+                    await socket.send(json.dumps({"type": "response.create", **turn}))
+                    event: dict[str, Any] = {"type": ""}
+                    while event["type"] not in ("response.completed", "error"):
+                        event = json.loads(await socket.recv())
+                    told.append(event.get("error", {}).get("code"))
+        assert told[:3] == [None, "previous_response_not_found", "rate_limit_exceeded"]
+        assert seen == [("completed", 200), ("refused", 400), ("refused", 429), ("refused", 400)]
+
     async def test_a_turn_takes_from_the_budget(self) -> None:
         app = limited(a_day(requests=2, concurrent=1))
         async with served(app) as url:

@@ -20,9 +20,8 @@ from responses_asgi import (
     ShellOutput,
     ToolImage,
     WebSearchCall,
-    tool,
 )
-from tests.hosted_types import Model, both_ways, calling, service, steps, streamed, types
+from tests.hosted_types import Model, calling, service, steps, streamed, types
 
 PAGES = [SearchResult("https://a.test/one", "One", "It is 5."), SearchResult("https://b.test/", "Two")]
 PNG = b"\x89PNG..."
@@ -98,7 +97,7 @@ async def test_pages_are_opened_and_searched() -> None:
         "So it is [2].",
     )
     functions = {"web_search": search, "web_search.open_page": open_page, "web_search.find_in_page": find}
-    events, response = await streamed(service(model, Hosted(types=functions)), [{"type": "web_search"}])
+    _events, response = await streamed(service(model, Hosted(types=functions)), [{"type": "web_search"}])
     assert asked == ["https://a.test/", ("https://a.test/", "it")]
     assert [item.get("action") for item in response["output"]] == [
         {"type": "open_page", "url": "https://a.test/"},
@@ -190,9 +189,7 @@ async def test_code_interpreter() -> None:
     annotation = message["content"][0]["annotations"][0]
     assert annotation["type"] == "container_file_citation"
     assert annotation["container_id"] == call["container_id"]
-    assert (
-        said[annotation["start_index"] : annotation["end_index"]] == "[the table](sandbox:/mnt/data/plot.csv)"
-    )
+    assert said[annotation["start_index"] : annotation["end_index"]] == "sandbox:/mnt/data/plot.csv"
 
 
 async def test_code_runs_in_the_container_of_earlier_calls() -> None:

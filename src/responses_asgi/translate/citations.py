@@ -24,12 +24,14 @@ _ENDED = r"""/?(?=[\s)\]>"'`*|,;]|[.!?:](?:[\s)\]*]|\Z)|\?utm_|\Z)"""
 class Citation(NamedTuple):
     """One source: what it is cited by, and what an annotation says of it.
 
-    `number` 0: it has none. `annotate(start, end)` makes the annotation of the characters that cite it.
+    `number` 0: it has none. `annotate(start, end)` makes the annotation of the characters that cite it; of a
+    mark in a link these are the `whole_link`, or only the mark.
     """
 
     number: int
     marks: Sequence[str]
     annotate: Callable[[int, int], JSON]
+    whole_link: bool = True
 
 
 class Citations:
@@ -84,7 +86,7 @@ class Citations:
             yield from ((by_number[number], match.span()) for number in numbers if by_number.get(number))
         elif mark := said.get("mark"):
             marked = next(each for each in self._known if mark in map(_bare, each.marks))
-            yield marked, _around(text, *match.span())
+            yield marked, _around(text, *match.span()) if marked.whole_link else match.span()
 
 
 def _bare(mark: str) -> str:

@@ -58,6 +58,7 @@ def _file_cited(file: JSON, container: str) -> Citation:
         0,
         [f"sandbox:{FOLDER}{file['filename']}"],
         lambda start, end: {**said, "start_index": start, "end_index": end},
+        whole_link=False,
     )
 
 

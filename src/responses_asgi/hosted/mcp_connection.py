@@ -86,7 +86,7 @@ class Connection:
         if owner is not None:
             if self._client is None:
                 owner.cancel()
-            elif self._listing is not None:
+            elif self._listing is not None and not self._listing.expired():
                 # A server that does not answer any more is not waited for.
                 self._listing.reschedule(asyncio.get_running_loop().time())
             _, late = await asyncio.wait([owner], timeout=_CLOSING)

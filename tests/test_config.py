@@ -474,6 +474,12 @@ def with_tools() -> str:
     return LOCAL + "hosted: {mcp: mcp.json, tools: ['my_tools:add'], always: false}"
 
 
+def test_hosted_tools_of_the_api() -> None:
+    Path("my_search.py").write_text("def search(call):\n    return []\n")
+    text = LOCAL + "hosted: {types: {web_search: 'my_search:search'}, always: [web_search]}"
+    assert set_up(load(written(text))).app is not None
+
+
 async def test_tools_that_the_gateway_runs() -> None:
     gateway = set_up(load(written(with_tools()))).app
     client = responses_asgi.client(gateway, base_url="http://localhost")
@@ -489,6 +495,8 @@ async def test_tools_that_the_gateway_runs() -> None:
         ("hosted: {mcp: nowhere.json}", "hosted", "nowhere.json"),
         ("hosted: {tools: ['no_such_module:f']}", "hosted.tools[0]", "no_such_module"),
         ("hosted: {always: [nobody]}", "hosted", "nobody"),
+        ("hosted: {types: {web_search: 'no_such_module:f'}}", "hosted.types.web_search", "no_such_module"),
+        ("hosted: {types: {web_seek: 'json:dumps'}}", "hosted", "web_seek"),
     ],
 )
 def test_tools_that_cannot_be_run(text: str, path: str, said: str) -> None:

@@ -57,10 +57,6 @@ ALLOWED: dict[tuple[str, str], str] = {
         "image_generation_call",
         "response.image_generation_call.completed",
     ): "the document has it; Azure does not",
-    (
-        "image_generation_call",
-        "response.image_generation_call.partial_image",
-    ): "told where partial_images asks",
 }
 
 

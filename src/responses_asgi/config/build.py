@@ -100,8 +100,12 @@ def set_up(loaded: Loaded, *, source: str | None = None) -> Setup:
     if config.hosted is not None:
         named = enumerate(config.hosted.tools)
         functions = [_imported(path, f"hosted.tools[{i}]", problems) for i, path in named]
-        if all(functions):
-            objects["hosted"] = _tried(partial(config.hosted.make, functions), "hosted", problems)
+        types = {
+            name: _imported(path, f"hosted.types.{name}", problems)
+            for name, path in config.hosted.types.items()
+        }
+        if all((*functions, *types.values())):
+            objects["hosted"] = _tried(partial(config.hosted.make, functions, types), "hosted", problems)
     if config.rate_limits is not None:
         limits = make_rate_limits(
             config.rate_limits, lambda path, key: _imported(path, f"rate_limits.{key}", problems)

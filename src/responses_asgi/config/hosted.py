@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from responses_asgi.config.section import ImportPath, Section, Words
 from responses_asgi.hosted import Hosted
 
@@ -17,18 +19,22 @@ class HostedConfig(Section):
     tools: list[ImportPath] = []
     """Python functions, as `module:name`."""
 
+    types: dict[str, ImportPath] = {}
+    """Functions that implement hosted tools of the API, as `web_search: module:name`."""
+
     allow_hosts: Words = []
     """Hosts of MCP servers that requests may bring along: names, and `*.example.com`."""
 
     always: Words | bool = True
-    """What requests may use that name no tool: all (true), none (false), or the labels."""
+    """What requests may use that name no tool: all (true), none (false), or the labels and types."""
 
-    def make(self, functions: list[object]) -> Hosted:
-        """The tools, with the functions that `tools` names. Raises ConfigurationError."""
+    def make(self, functions: list[object], types: dict[str, Any]) -> Hosted:
+        """The tools, with the functions that `tools` and `types` name. Raises ConfigurationError."""
         made: list[object] = list(functions)
         return Hosted(
             servers=self.mcp,
             tools=made,  # type: ignore[arg-type]  # what is imported is checked there
+            types=types,
             allow_hosts=self.allow_hosts,
             always=self.always,
         )

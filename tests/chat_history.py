@@ -26,16 +26,13 @@ Turn = Callable[[ModelRequest], Any]
 Check = Callable[[ModelRequest], None]
 
 
-def turn(*said: Any, check: Check | None = None, unfinished: bool = False) -> Turn:
-    """A turn of a `FakeModel` that looks at the history before it speaks; what is callable gets the request.
-
-    `unfinished`: the history ends with what the model said itself before it broke off.
-    """
+def turn(*said: Any, check: Check | None = None) -> Turn:
+    """A turn of a `FakeModel` that looks at the history first; what is callable is given the request."""
 
     def answer(request: ModelRequest) -> list[Any]:
         assert request.api == "chat", request
         assert_history(request.body)
-        assert (request.messages[-1]["role"] == "assistant") == unfinished, request.messages[-1]
+        assert request.messages[-1]["role"] != "assistant", request.messages[-1]
         if check is not None:
             check(request)
         return [each(request) if callable(each) else each for each in said]

@@ -9,7 +9,7 @@ import pytest
 from responses_asgi.errors import InvalidRequestError
 from responses_asgi.loss import Losses
 from responses_asgi.profiles import profile_for
-from responses_asgi.translate.messages import ATTACHED, FILLER, UNANSWERED, UNNAMED_FUNCTION
+from responses_asgi.translate.messages import ATTACHED, FILLER, GO_ON, UNANSWERED, UNNAMED_FUNCTION
 from responses_asgi.translate.reasoning import open_details, reasoning_text, seal_details
 from responses_asgi.translate.to_chat_request import to_chat_request
 from responses_asgi.types.json import JSON
@@ -454,3 +454,18 @@ def test_part_without_its_source_is_refused(part: JSON, lacks: str, profile: str
         to_chat_request(validate_request(body), profile=profile_for(profile), losses=Losses())
     assert caught.value.code == "missing_required_parameter"
     assert caught.value.param == f"input[0].content[1].{lacks}"
+
+
+def test_an_answer_that_broke_off_at_the_end_is_gone_on_with() -> None:
+    cut = {**says("Half an "), "status": "incomplete"}
+    messages, losses = translate(user(), cut)
+    assert shape(messages) == ["user", "assistant", "user"]
+    assert messages[-1]["content"] == GO_ON
+    assert losses == [("input[1]", "emulated")]
+    assert shape(translate(user(), cut, user("No, stop."))[0]) == ["user", "assistant", "user"]
+    # An answer that is whole is the client's own beginning of the next one.
+    assert shape(translate(user(), says("Half an "))[0]) == ["user", "assistant"]
+
+
+def test_an_empty_list_of_further_tools_is_nothing() -> None:
+    assert translate(user(), {"type": "additional_tools", "tools": []}) == ([user()], [])

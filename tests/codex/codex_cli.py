@@ -77,9 +77,7 @@ class Codex:
     def configure(self, base_url: str, *, retries: int = 0) -> None:
         """Write the configuration that leads to the bridge."""
         websockets = str(self.websockets).lower()
-        lines = PROVIDER.format(
-            name=self.provider, base_url=base_url, websockets=websockets, retries=retries
-        )
+        lines = PROVIDER.format(name=self.provider, base_url=base_url, websockets=websockets, retries=retries)
         self.home.joinpath("config.toml").write_text(lines + self.more)
 
     def exec(self, model: str, *arguments: str) -> Run:

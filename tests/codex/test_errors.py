@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from responses_asgi.testing import Cut, Error, Finish
+from responses_asgi.testing import Cut, Error, Finish, ModelRequest
+from responses_asgi.translate.messages import GO_ON
 from tests.chat_history import turn
 from tests.codex.bridged import SHAPES, bridged
 from tests.codex.codex_cli import Codex
@@ -54,10 +55,18 @@ def test_an_error_inside_the_stream_is_told(codex: Codex) -> None:
     assert CONTEXT_WINDOW in failure
 
 
-def test_a_stream_that_breaks_off_is_asked_for_again(codex: Codex) -> None:
-    turns = [turn("Half a ", Cut()), turn("A whole answer.", unfinished=True)]
+def test_a_stream_that_breaks_off_is_gone_on_with(codex: Codex) -> None:
+    """Codex keeps and shows what was said, and sends it again at the end of its input."""
+
+    def check(request: ModelRequest) -> None:
+        *_, said, asked = request.messages
+        assert (said["role"], said["content"]) == ("assistant", "Half an ")
+        assert (asked["role"], asked["content"]) == ("user", GO_ON)
+
+    turns = [turn("Half an ", Cut()), turn("answer.", check=check)]
     with bridged(codex, turns, profile=SHAPE.profile, retries=1):
-        assert codex.exec(SHAPE.model, "Hi").text == "A whole answer."
+        run = codex.exec(SHAPE.model, "Hi")
+    assert [item["text"] for item in run.items("agent_message")] == ["Half an ", "answer."]
 
 
 def test_a_server_that_is_busy_is_asked_again(codex: Codex) -> None:

@@ -6,6 +6,8 @@
 2. Calls without output and outputs without call are completed, since Chat demands both; never dropped.
 3. Tool messages take text only: images and files of outputs follow in a user message.
 4. Reasoning belongs to the round it stands in; a message of somebody else ends its claim.
+5. An answer that broke off and ends the history is to be gone on with. Servers differ in what they make of
+   such an end: some refuse it, some go on, most begin anew, so that all of them are asked to go on.
 """
 
 from __future__ import annotations
@@ -54,6 +56,7 @@ UNANSWERED = "No result of this call was recorded; its outcome is unknown."
 UNNAMED_FUNCTION = "unknown_function"
 ATTACHED = "The output is attached to the next message."
 FILLER = "OK"
+GO_ON = "Your answer was cut off. Go on exactly where it ends, and repeat nothing of it."
 
 _MESSAGE_KEYS = frozenset({"type", "role", "content", "id", "status", "phase"})
 _CALL_KEYS = frozenset(
@@ -157,7 +160,8 @@ class _MessageWriter:
         elif kind == "reasoning":
             self._open_round().thoughts.append((path, item))
         elif kind in DECLARING:
-            self._losses.report(path, "emulated", "these tools are sent with those of the request")
+            if item["tools"]:
+                self._losses.report(path, "emulated", "these tools are sent with those of the request")
         elif kind in DROPPED_ITEMS:
             self._losses.report(path, "dropped", DROPPED_ITEMS[kind])
         else:
@@ -165,6 +169,10 @@ class _MessageWriter:
 
     def finish(self) -> list[JSON]:
         self._end_round()
+        path, last = self._entries[-1] if self._entries else ("", {})
+        if last.get("role") == "assistant" and last.get("status") == "incomplete":
+            self._losses.report(path, "emulated", "the model is asked to go on where its answer was cut off")
+            self._append({"role": "user", "content": GO_ON})
         if self._leading:
             return [{"role": "system", "content": "\n\n".join(self._leading)}, *self._messages]
         return self._messages

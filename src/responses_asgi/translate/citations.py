@@ -82,7 +82,7 @@ class Citations:
         said = match.groupdict()
         if said["numbers"]:
             numbers = dict.fromkeys(int(number) for number in said["numbers"].split(","))
-            by_number = {each.number: each for each in self._known}
+            by_number = {each.number: each for each in self._known if each.number}
             yield from ((by_number[number], match.span()) for number in numbers if by_number.get(number))
         elif mark := said.get("mark"):
             marked = next(each for each in self._known if mark in map(_bare, each.marks))
@@ -96,11 +96,11 @@ def _bare(mark: str) -> str:
 
 def _around(text: str, start: int, end: int) -> tuple[int, int]:
     """The whole link that an address stands in, with the parentheses around it."""
-    closing = text.find(")", end)
-    if text[start - 2 : start] != "](" or closing < 0 or re.search(r"\s", text[end:closing]):
+    opening, closing = text.rfind("[", 0, start), text.find(")", end)
+    linked = text[start - 2 : start] == "](" and opening >= 0 and closing >= 0
+    if not linked or re.search(r"\s", text[end:closing]):
         return start, end
-    opening = text.rfind("[", 0, start)
-    begin, after = (opening, closing + 1) if opening >= 0 else (start, end)
+    begin, after = opening, closing + 1
     if text[begin - 1 : begin] == "(" and text[after : after + 1] == ")":
         return begin - 1, after + 1
     return begin, after

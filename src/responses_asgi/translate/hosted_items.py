@@ -42,6 +42,7 @@ class TypedCall:
         self._text: list[str] = []
         self._half = ""
         self._sights = 0
+        self._begun = False
         self._done = False
         self.item: JSON = {"id": new_id(kind.prefix), "type": kind.call, "status": "in_progress"}
         if kind.output:
@@ -54,10 +55,13 @@ class TypedCall:
     def write(self, fragment: str) -> None:
         """Take what the model writes next."""
         if self._reader is not None:
+            self._begun = True
             self._tell(self._reader.feed(fragment))
 
     def whole(self, written: str) -> None:
         """All that the model wrote; from now on the call is run."""
+        if not self._begun:
+            self.write(written)
         said = read_arguments(written)
         arguments: JSON = said if isinstance(said, dict) else {self._kind.argument: said}
         self.item = {**self.item, **self._kind.asked(arguments), **self._told()}
@@ -71,6 +75,8 @@ class TypedCall:
     def cut(self, written: str) -> None:
         """It is never run."""
         if not self._done:
+            if not self._begun:
+                self.write(written)
             self._close({**self.item, **self._told(), "status": self._kind.cut})
 
     def sight(self, seen: JSON) -> None:

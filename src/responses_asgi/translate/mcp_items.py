@@ -21,7 +21,7 @@ class MCPCall:
 
     def __init__(self, name: HostedName, writer: ItemWriter, new_id: NewId) -> None:
         self._writer = writer
-        self._said = False
+        self._begun = self._said = False
         self._item: JSON = {
             "id": new_id("mcp_"),
             "type": "mcp_call",
@@ -36,10 +36,13 @@ class MCPCall:
 
     def write(self, fragment: str) -> None:
         """Tell a fragment of the arguments."""
+        self._begun = True
         self._writer.say({"type": f"{_ARGUMENTS}.delta", **self._at, "delta": fragment})
 
     def whole(self, written: str) -> None:
         """Tell the arguments."""
+        if written and not self._begun:
+            self.write(written)
         self._said = True
         self._item = {**self._item, "arguments": written}
         self._writer.say({"type": f"{_ARGUMENTS}.done", **self._at, "arguments": written})

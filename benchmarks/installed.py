@@ -12,7 +12,7 @@ from pathlib import Path
 
 __all__ = ["FAST", "choose", "has_fast"]
 
-FAST = ("httpx_aiohttp", "orjson", "uvloop", "httptools")
+FAST = ("aiohttp", "orjson", "uvloop", "httptools")
 """The modules of the extra."""
 
 _FOLDER = Path(__file__).resolve().parents[1] / ".cache" / "fast"

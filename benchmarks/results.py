@@ -16,7 +16,7 @@ from benchmarks.measurement import Result
 __all__ = ["Run"]
 
 _PACKAGES = ("responses-asgi", "httpx", "uvicorn", "starlette", "pydantic")
-_FAST_PACKAGES = ("httpx-aiohttp", "aiohttp", "orjson", "uvloop", "httptools")
+_FAST_PACKAGES = ("aiohttp", "orjson", "uvloop", "httptools")
 
 
 @dataclass

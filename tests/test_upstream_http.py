@@ -16,6 +16,7 @@ import pytest
 
 from responses_asgi.errors import ConfigurationError, UpstreamError
 from responses_asgi.types.asgi import ASGIApp, Send
+from responses_asgi.upstreams import http
 from responses_asgi.upstreams.upstream import Upstream
 from tests.loopback import Asked, Received, Recorder, ask, reply, served, until, unused_url
 
@@ -37,6 +38,15 @@ async def behind(server: ASGIApp, **options: Any) -> AsyncIterator[ASGIApp]:
             yield upstream.app
         finally:
             await upstream.aclose()
+
+
+@pytest.fixture(params=["aiohttp", "httpx"], autouse=True)
+def connections(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What the connections of the package's own client are: with the extra `fast`, and without it."""
+    if request.param == "httpx":
+        monkeypatch.setattr(http, "FAST_LIBRARY", "a_library_that_is_not_there")
+    found: str = request.param
+    return found
 
 
 @pytest.fixture(params=[httpx, httpx2], ids=["httpx", "httpx2"])
@@ -78,12 +88,12 @@ async def test_a_request_arrives_with_the_headers_that_are_let_through_and_no_ot
     host = headers.pop("host")
     assert host.startswith("127.0.0.1:")
     assert headers.pop("user-agent").startswith("responses-asgi/")
+    assert headers.pop("connection", "keep-alive") == "keep-alive"
     assert headers == {
         "content-type": "application/json",
         "content-length": str(len(json.dumps(CHAT))),
         "accept": "application/json",
         "accept-encoding": "identity",
-        "connection": "keep-alive",
         "openai-organization": "org",
         "openai-project": "proj",
         "idempotency-key": "idem",

@@ -3,7 +3,8 @@
 1. Bytes go on as they arrive, in both directions; only requests of one message are held.
 2. Before the answer starts every failure is an HTTP answer with OpenAI's error body; later, UpstreamError.
 3. When the client leaves, or the task is cancelled, the upstream connection is closed at once.
-4. One client per running event loop, because the connections of a loop die with it.
+4. One client per running event loop, because the connections of a loop die with it. With aiohttp, of the
+   extra `fast`, it is over that: httpx's connections cost several times as much.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 from weakref import WeakKeyDictionary
 
 from responses_asgi.errors import ConfigurationError, MissingExtraError
@@ -29,7 +31,10 @@ from responses_asgi.upstreams.route import Route
 from responses_asgi.upstreams.target import Target
 from responses_asgi.upstreams.websocket import SocketLimits, SocketRelay
 
-__all__ = ["ClientSettings", "HTTPUpstream"]
+__all__ = ["FAST_LIBRARY", "ClientSettings", "HTTPUpstream"]
+
+FAST_LIBRARY = "aiohttp"
+"""What makes connections cheaper where it is installed."""
 
 # Seconds an idle connection is kept. uvicorn and Node close theirs after 5, and a request that is sent at the
 # moment of closing is lost.
@@ -75,6 +80,13 @@ class ClientSettings:
             raise ConfigurationError(f"verify names a file that is not there: {self.verify!r}")
 
     @property
+    def may_be_proxied(self) -> bool:
+        """Whether some request may have to go through a proxy."""
+        if self.proxy is None:
+            return bool(getproxies().keys() - {"no"})
+        return self.proxy_url is not None
+
+    @property
     def proxy_url(self) -> str | None:
         """The URL of the one proxy that is used; None: no such proxy."""
         return None if self.proxy in (None, False, NO_PROXY) else str(self.proxy)
@@ -106,13 +118,14 @@ class HTTPUpstream:
         self._client = client
         self._settings = settings or ClientSettings()
         self._sockets = sockets or SocketLimits()
-        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary()
+        self._clients: _Clients = WeakKeyDictionary()
+        self._socket_clients: _Clients = WeakKeyDictionary()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await serve_lifespan(receive, send, self.aclose)
         elif scope["type"] == "websocket":
-            client = self._client_of_loop()
+            client = self._client_of_loop(for_sockets=True)
             await SocketRelay(self._route, client, scope, receive, send, limits=self._sockets).run()
         else:
             await Relay(self._route, self._client_of_loop(), scope, receive, send).run()
@@ -134,18 +147,42 @@ class HTTPUpstream:
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop; a client that the user gave stays open."""
-        client = self._clients.pop(asyncio.get_running_loop(), None)
-        if client is not None:
-            await client.aclose()
+        for clients in (self._clients, self._socket_clients):
+            client = clients.pop(asyncio.get_running_loop(), None)
+            if client is not None:
+                await client.aclose()
 
-    def _client_of_loop(self) -> Any:
+    def _client_of_loop(self, *, for_sockets: bool = False) -> Any:
         if self._client is not None:
             return self._client
         loop = asyncio.get_running_loop()
-        client = self._clients.get(loop)
+        clients = self._socket_clients if for_sockets else self._clients
+        client = clients.get(loop)
         if client is None:
-            client = self._clients[loop] = _make_client(self._settings)
+            make = _make_client if for_sockets or not _is_fast(self._settings) else _make_fast_client
+            client = clients[loop] = make(self._settings)
         return client
+
+
+_Clients: TypeAlias = WeakKeyDictionary[asyncio.AbstractEventLoop, Any]
+
+
+def _is_fast(settings: ClientSettings) -> bool:
+    """Whether the fast client is there, and can do what is asked."""
+    return find_spec(FAST_LIBRARY) is not None and not settings.may_be_proxied
+
+
+def _make_fast_client(settings: ClientSettings) -> Any:
+    from responses_asgi.upstreams.fast_client import FastClient  # here, because it needs the extra
+
+    return FastClient(
+        connect=settings.connect,
+        read=settings.read,
+        pool=settings.pool,
+        max_connections=settings.max_connections,
+        keep_alive=KEEP_ALIVE_EXPIRY,
+        verify=_trusted(settings.verify),
+    )
 
 
 def _make_client(settings: ClientSettings) -> Any:

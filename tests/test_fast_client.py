@@ -1,0 +1,183 @@
+"""The client over aiohttp where it differs from that of httpx: exceptions, bodies, limits, and its choice."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import httpx
+import pytest
+
+from responses_asgi.types.asgi import Message, Receive, Scope, Send
+from responses_asgi.upstreams import http
+from responses_asgi.upstreams.client_errors import was_never_sent
+from responses_asgi.upstreams.fast_client import FastClient
+from responses_asgi.upstreams.http import ClientSettings
+from tests.loopback import Recorder, served, unused_url
+
+
+@asynccontextmanager
+async def client(**settings: Any) -> AsyncIterator[FastClient]:
+    usual = {"connect": 5.0, "read": 30.0, "pool": 10.0, "max_connections": None, "keep_alive": 4.0}
+    made = FastClient(**{**usual, "verify": ssl.create_default_context(), **settings})
+    try:
+        yield made
+    finally:
+        await made.aclose()
+
+
+async def asked(made: FastClient, url: str, content: Any = b"{}", **headers: str) -> httpx.Response:
+    named = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+    request = made.build_request("POST", url, headers=named, content=content)
+    return await made.send(request, stream=True, follow_redirects=False)
+
+
+@asynccontextmanager
+async def server(answer: bytes, *, reads: bool = True) -> AsyncIterator[str]:
+    """A server that answers any request with these bytes, and closes the connection."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if reads:
+            await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with listening:
+        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/"
+
+
+async def test_a_connection_that_is_refused_was_never_sent_anything() -> None:
+    async with client() as made:
+        with pytest.raises(httpx.ConnectError) as failed:
+            await asked(made, unused_url())
+    assert was_never_sent(failed.value)
+
+
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\nconte", b"what?\r\n\r\n"])
+async def test_a_request_that_may_have_arrived_is_not_said_to_be_unsent(answer: bytes) -> None:
+    async with server(answer) as url, client() as made:
+        with pytest.raises(httpx.RemoteProtocolError) as failed:
+            await asked(made, url)
+    assert not was_never_sent(failed.value)
+
+
+async def test_an_answer_that_breaks_off_is_said_to() -> None:
+    async with server(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf") as url, client() as made:
+        response = await asked(made, url)
+        with pytest.raises(httpx.RemoteProtocolError):
+            await response.aread()
+        await response.aclose()
+
+
+async def test_a_silent_server_is_told_from_one_that_is_not_there() -> None:
+    async def silent(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    async with served(silent) as url, client(read=0.2) as made:
+        with pytest.raises(httpx.ReadTimeout):
+            await asked(made, url)
+
+
+async def test_connections_that_are_all_in_use_are_waited_for() -> None:
+    async with served(Recorder()) as url, client(max_connections=1, pool=0.1) as made:
+        first = await asked(made, url)
+        with pytest.raises(httpx.PoolTimeout):
+            await asked(made, url)
+        await first.aclose()
+        await first.aclose()
+        for _ in range(2):  # what failed, or was closed, has given back no more and no less than it took
+            second = await asked(made, url)
+            with pytest.raises(httpx.PoolTimeout):
+                await asked(made, url)
+            await second.aclose()
+
+
+async def test_what_the_body_raises_is_raised_as_it_is() -> None:
+    class Left(Exception):
+        pass
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"half"
+        raise Left
+
+    async with served(Recorder()) as url, client() as made:
+        with pytest.raises(Left):
+            await asked(made, url, body())
+
+
+async def test_a_body_in_pieces_arrives() -> None:
+    async def body() -> AsyncIterator[bytes]:
+        yield b"one "
+        yield b"two"
+
+    recorder = Recorder()
+    async with served(recorder) as url, client() as made:
+        response = await asked(made, url, body())
+        await response.aread()
+        await response.aclose()
+    assert recorder.last.body == b"one two"
+
+
+async def test_a_header_that_cannot_be_sent_is_an_error_of_this_side() -> None:
+    async with served(Recorder()) as url, client() as made:
+        with pytest.raises(httpx.LocalProtocolError):
+            await asked(made, url, tenant="a\r\nb: c")
+
+
+async def test_heads_of_answers_may_be_long() -> None:
+    async def says_much(scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(b"x-policy", b"a" * 30_000)]
+        start: Message = {"type": "http.response.start", "status": 200, "headers": headers}
+        await send(start)
+        await send({"type": "http.response.body", "body": b"done"})
+
+    async with served(says_much) as url, client() as made:
+        response = await asked(made, url)
+        assert await response.aread() == b"done"
+        assert len(response.headers["x-policy"]) == 30_000
+        await response.aclose()
+
+
+async def test_a_mistake_in_the_body_s_reader_stays_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with served(Recorder()) as url, client() as made:
+        response = await asked(made, url)
+
+        def broken(self: object) -> None:
+            raise KeyError("ours")
+
+        monkeypatch.setattr(aiohttp.StreamReader, "iter_any", broken)
+        with pytest.raises(KeyError):
+            await response.aread()
+        await response.aclose()
+
+
+@pytest.mark.parametrize(
+    ("settings", "environment", "fast"),
+    [
+        ({}, {}, True),
+        ({}, {"NO_PROXY": "localhost"}, True),
+        ({}, {"HTTPS_PROXY": "http://proxy:1"}, False),
+        ({"proxy": False}, {"HTTPS_PROXY": "http://proxy:1"}, True),
+        ({"proxy": "none"}, {}, True),
+        ({"proxy": "http://proxy:1"}, {}, False),
+    ],
+)
+def test_httpx_is_used_where_there_may_be_a_proxy(
+    settings: dict[str, Any], environment: dict[str, str], fast: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert http._is_fast(ClientSettings(**settings)) is fast
+    monkeypatch.setattr(http, "FAST_LIBRARY", "a_library_that_is_not_there")
+    assert not http._is_fast(ClientSettings(**settings))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from responses_asgi import ChatCompletionsMiddleware, ResponsesMiddleware, Upstream
+from responses_asgi import ChatCompletionsMiddleware, Hosted, ResponsesMiddleware, Upstream
 from responses_asgi.errors import UpstreamError
 from responses_asgi.exchange import Options
 from responses_asgi.exchange.interceptors import Interception, ToolRun
@@ -119,6 +119,23 @@ async def test_the_time_of_all_calls_is_one() -> None:
     statuses = [item["status"] for item in exchange.json["output"][1:-1]]
     assert statuses[-1] == "failed"
     assert statuses.index("failed") < 3
+
+
+@over
+async def test_functions_of_ours_are_not_strict(spoken: str) -> None:
+    """Responses takes functions as strict unless told otherwise, and refuses most schemas as such."""
+
+    def add(a: int, b: int = 3) -> int:
+        return a + b
+
+    model = Model("5")
+    local = {"type": "function", "name": "local", "parameters": {"type": "object"}, "strict": True}
+    await ask(bridge("responses", spoken, model, Hosted(tools=[add])), "responses", tools=[local])
+    sent = [tool.get("function") or tool for tool in model.asked[0]["tools"]]
+    assert {tool["name"]: tool.get("strict") for tool in sent} == {
+        "local": True,
+        "tools__add": False if spoken == "responses" else None,
+    }
 
 
 # Failures between the first byte and the last

@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 import time
 import uuid
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI
@@ -20,15 +22,24 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from examples.fastapi_app.house_model import Call, Text, Thought, think
 from examples.fastapi_app.mounted import concierge
 from examples.fastapi_app.schemas import ChatRequest
-from responses_asgi import ResponsesMiddleware
+from responses_asgi import Hosted, MCPServer, ResponsesMiddleware, tool
 
 PACE = float(os.environ.get("HOUSE_MODEL_PACE", "0.01"))
 """Seconds between two pieces of a streamed answer."""
 
+
+@tool(read_only=True)
+def weather(city: str) -> str:
+    """The weather in a city."""
+    return f"18 degrees in {city}"
+
+
+orders = MCPServer(command=sys.executable, args=[str(Path(__file__).with_name("order_server.py"))])
+hosted = Hosted(tools=[weather], servers={"orders": orders}, always=False)  # for requests that name them
+
 app = FastAPI(title="Order desk")
-app.add_middleware(
-    ResponsesMiddleware
-)  # the whole integration: /v1/responses answers, and all else is as before
+# The whole integration: /v1/responses answers, and all else is as before.
+app.add_middleware(ResponsesMiddleware, hosted=hosted)
 app.mount("/mounted/v1", concierge)
 
 Credentials = Annotated[HTTPAuthorizationCredentials, Depends(HTTPBearer())]

@@ -90,6 +90,22 @@ def test_tool_round_trip_with_parallel_calls(client: OpenAI) -> None:
     assert second.output_text == "For Oslo: snow. For Paris: rain. "
 
 
+def test_the_service_runs_a_function_and_a_tool_of_an_mcp_server(client: OpenAI) -> None:
+    tools: list[Any] = [{"type": "mcp", "server_label": label} for label in ("tools", "orders")]
+    question = "What is the weather in Oslo, and where is A-1002?"
+    with client.responses.stream(model="house", input=question, tools=tools) as stream:
+        final = list(stream)[-1]
+    assert final.type == "response.completed"
+    calls = [item for item in final.response.output if item.type == "mcp_call"]
+    assert [(call.server_label, call.name, call.output) for call in calls] == [
+        ("tools", "weather", "18 degrees in Oslo"),
+        ("orders", "order_status", "shipped"),
+    ]
+    assert final.response.output_text == "For Oslo: 18 degrees in Oslo. For A-1002: shipped. "
+    listed = [item.server_label for item in final.response.output if item.type == "mcp_list_tools"]
+    assert listed == ["tools", "orders"]
+
+
 def test_token_limit_ends_the_answer_as_incomplete(client: OpenAI) -> None:
     response = client.responses.create(model="house", input="Where is A-1002?", max_output_tokens=3)
     assert response.status == "incomplete"

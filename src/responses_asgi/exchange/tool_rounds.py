@@ -92,6 +92,8 @@ async def staged(
     if pair.spoken == "chat":
         # It is heeded here, and would be reported as lost.
         asked.pop("max_tool_calls", None)
+        if tools.names:
+            asked["tools"] = [_loose(tool, tools.names) for tool in asked["tools"]]
     before = history._replace(items=tools.plain(history.items), echo={**history.echo, **_shown(body)})
     rounds = Rounds(
         lambda: pair.translator(tools.asking(asked), upstream, options, past._replace(history=before)),
@@ -115,6 +117,12 @@ def _shown(body: JSON) -> JSON:
             for tool in body["tools"] or ()
         ]
     return shown
+
+
+def _loose(tool: JSON, names: Mapping[str, HostedName]) -> JSON:
+    """A function of ours without `strict`: Chat takes it for loose, and not every server knows the word."""
+    ours = tool.get("type") == "function" and tool.get("name") in names
+    return {key: value for key, value in tool.items() if key != "strict"} if ours else tool
 
 
 def _relaxed(choice: Any) -> Any:

@@ -18,7 +18,7 @@ from responses_asgi.stores.records import Records
 from responses_asgi.types.asgi import Send
 from responses_asgi.types.json import JSON, dumps
 from responses_asgi.upstreams.handler import HandlerUpstream
-from responses_asgi.upstreams.http import HTTPUpstream
+from responses_asgi.upstreams.http import FAST_LIBRARY, HTTPUpstream
 from responses_asgi.upstreams.upstream import ENDPOINTS, Upstream
 from responses_asgi.upstreams.wsgi import WSGIUpstream
 
@@ -29,7 +29,7 @@ NAME = "responses-asgi"
 _KINDS: dict[type, str] = {HTTPUpstream: "http", HandlerUpstream: "handler", WSGIUpstream: "wsgi"}
 
 # What makes the way of a request faster where it is installed.
-_FAST = ("httpx_aiohttp", "orjson", "uvloop", "httptools")
+_FAST = (FAST_LIBRARY, "orjson", "uvloop", "httptools")
 
 
 def endpoints(*, dry_run: bool, metrics: bool) -> list[str]:

@@ -201,11 +201,11 @@ def _both(name: str, **fields: Any) -> dict[str, Answer]:
 ANSWERS: dict[str, Answer] = {
     **_both("burst", deltas=400, together=32),
     **_both("single", deltas=400),
-    **_both("paced", deltas=100, pause=0.02),
+    **_both("paced", deltas=50, pause=0.02),
     **_both("calls", deltas=400, kind="arguments", together=32),
     **_both("short", deltas=8, together=32),
     **_both("json", deltas=100, streamed=False),
     **_both("long", deltas=20_000, together=32),
-    **_both("open", deltas=8, pause=1.0),
+    **_both("open", deltas=6, pause=1.0),
 }
 """By the API that the upstream speaks, and what the answer is like."""

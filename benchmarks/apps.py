@@ -76,6 +76,7 @@ class Bare:
 
     def __init__(self, answer: Answer) -> None:
         self._pieces = [b"".join(events) for events in answer.writes]
+        self._pause = answer.pause
         headers = [(b"content-type", answer.content_type.encode())]
         self._start = {"type": "http.response.start", "status": 200, "headers": headers}
 
@@ -87,6 +88,8 @@ class Bare:
         await send(self._start)
         for piece in self._pieces:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
+            if self._pause:
+                await asyncio.sleep(self._pause)
         await send({"type": "http.response.body", "body": b""})
 
 

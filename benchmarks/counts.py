@@ -29,12 +29,11 @@ if __name__ == "__main__":
 
 from benchmarks.answers import Answer, Kind
 from benchmarks.apps import Bare
-from benchmarks.clients import PATHS, request_body
+from benchmarks.calls import call
 from benchmarks.delivery import check
 from benchmarks.translator import documents, translate
 from responses_asgi import ChatCompletionsMiddleware, ResponsesMiddleware
-from responses_asgi.types.asgi import ASGIApp, Message, Scope
-from responses_asgi.types.json import dumps
+from responses_asgi.types.asgi import ASGIApp
 from responses_asgi.upstreams.upstream import WireAPI
 
 __all__ = ["TOLERANCE", "Cost", "baseline", "compare", "count_all", "main"]
@@ -70,36 +69,7 @@ def _in_middleware(answer: Answer) -> Callable[[], object]:
         app = ResponsesMiddleware(Bare(answer), store=None)
     else:
         app = ChatCompletionsMiddleware(Bare(answer))
-    body = dumps(request_body(answer, client))
-    scope: Scope = {
-        "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.3"},
-        "http_version": "1.1",
-        "method": "POST",
-        "scheme": "http",
-        "path": PATHS[client],
-        "raw_path": PATHS[client].encode(),
-        "root_path": "",
-        "query_string": b"",
-        "headers": [(b"content-type", b"application/json")],
-        "client": ("127.0.0.1", 1),
-        "server": ("127.0.0.1", 80),
-    }
-
-    async def ask() -> None:
-        requests: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-        told: list[bytes] = []
-
-        async def receive() -> Message:
-            return requests.pop() if requests else await asyncio.get_running_loop().create_future()
-
-        async def send(message: Message) -> None:
-            told.append(message.get("body", b""))
-
-        await app(dict(scope), receive, send)
-        check(b"".join(told), answer, client)
-
-    return lambda: asyncio.run(ask())
+    return lambda: check(asyncio.run(call(app, answer, client)), answer, client)
 
 
 _WAYS: dict[str, tuple[Callable[[Answer], Callable[[], object]], int]] = {

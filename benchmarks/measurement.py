@@ -40,10 +40,12 @@ class Result:
         return statistics.median(one / other for one, other in pairs)
 
 
-def alternate(measures: Mapping[str, Callable[[], float]], repeats: int) -> dict[str, list[float]]:
-    """The samples of all contenders, A B C A B C ..., after one turn each that does not count."""
+def alternate(
+    measures: Mapping[str, Callable[[], float]], repeats: int, *, warm_up: bool = True
+) -> dict[str, list[float]]:
+    """The samples of all contenders, A B C A B C ..., with `warm_up` after one turn that does not count."""
     samples: dict[str, list[float]] = {name: [] for name in measures}
-    for turn in range(-1, repeats):
+    for turn in range(-1 if warm_up else 0, repeats):
         for name, measure in measures.items():
             sample = measure()
             if turn >= 0:

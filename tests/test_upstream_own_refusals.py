@@ -20,6 +20,7 @@ from responses_asgi.stores.memory import MemoryStore
 from responses_asgi.testing import FakeModel
 from responses_asgi.testing.server import served as served_in_thread
 from responses_asgi.types.asgi import ASGIApp, Receive, Scope, Send
+from responses_asgi.upstreams.masking import Masking
 from tests.loopback import Received, Recorder, ask, reply, served
 from tests.sockets import denying, dial
 
@@ -176,6 +177,50 @@ async def test_sockets(options: dict[str, Any], status: int, told: int) -> None:
                 pass
     assert caught.value.response.status_code == told
     assert (OWN[:12].encode() in (caught.value.response.body or b"")) == (told == status)
+
+
+@pytest.mark.parametrize("status", [200, 404, 429, 500])
+@pytest.mark.parametrize("path", ["/v1/responses", "/v1/chat/completions", "/v1/embeddings"])
+async def test_errors_that_repeat_the_key_are_masked(status: int, path: str) -> None:
+    """Also where it comes in pieces; answers are not looked through."""
+    error = json.dumps({"error": {"message": f"no: Bearer {OWN}, {OWN}!"}}).encode()
+
+    async def server(scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(error)).encode())]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        for start in range(0, len(error), 7):
+            piece = error[start : start + 7]
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    async with behind(server, api_key=OWN) as upstream:
+        got = await ask(Gateway(upstream, store=None), path, {**BODY, "input": "hi"}, headers=THEIRS)
+        own = await ask(
+            Gateway(upstream, store=None), path, {**BODY, "input": "hi"}, headers=[("api-key", OWN)]
+        )
+    if status >= 400:
+        assert got.json()["error"]["message"] == f"no: Bearer {'*' * len(OWN)}, {'*' * len(OWN)}!"
+    assert own.status == got.status
+
+
+async def test_sockets_that_repeat_the_key_are_masked() -> None:
+    body = json.dumps({"error": {"message": f"no: {OWN}"}}).encode()
+    async with behind(denying(429, body), api_key=OWN) as upstream, served(upstream.app) as url:
+        with pytest.raises(InvalidStatus) as caught:
+            async with dial(url, "/v1/responses"):
+                pass
+    assert caught.value.response.body == body.replace(OWN.encode(), b"*" * len(OWN))
+
+
+def test_masking_wherever_a_body_is_cut() -> None:
+    body = b"<abcdefghij> abcdefghi klmnopqr, short"
+    for first in range(len(body)):
+        for second in range(first, len(body)):
+            masking = Masking([b"abcdefghij", b"short", b"klmnopqr"])
+            pieces = [body[:first], body[first:second], body[second:]]
+            shown = b"".join(masking.feed(piece) for piece in pieces) + masking.flush()
+            assert shown == b"<**********> abcdefghi ********, short"
+    assert Masking([]).feed(body) == body
 
 
 def test_the_commands_say_that_the_key_is_bad(

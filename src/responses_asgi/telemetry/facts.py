@@ -35,12 +35,12 @@ class Tokens(NamedTuple):
 class Facts(NamedTuple):
     """What is told of an exchange that is over.
 
-    `who` is the id of an issued key, or else the owner, a hash; None without either. `error` is a code.
-    `upstream` is the profile of the upstream that was asked last, `model` what the client has asked for, and
-    `answered_by` the model that the answer names.
+    `client` is None for who was not let in, whatever it asked for. `who` is the id of an issued key, or else
+    the owner, a hash; None without either. `error` is a code. `upstream` is the profile of the upstream that
+    was asked last, `model` what the client has asked for, and `answered_by` the model that the answer names.
     """
 
-    client: str
+    client: str | None
     model: str
     stream: bool
     who: str | None

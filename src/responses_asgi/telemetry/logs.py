@@ -85,6 +85,9 @@ class RequestLog(_Log):
             "input_tokens": tokens.input if tokens else None,
             "output_tokens": tokens.output if tokens else None,
         }
+        if facts.client is None:
+            self.logger.log(level, "not let in: %s %s", facts.status, facts.error, extra=told)
+            return
         self.logger.log(
             level,
             "%s %r %s %s in %.3f s",

@@ -117,7 +117,7 @@ class _Figures:
 
     def count(self, facts: Facts, ended: Ended, seconds: float) -> None:
         """Count one exchange."""
-        client, model = facts.client, self._models[facts.model]
+        client, model = facts.client or "", self._models[facts.model]
         self.of(self.requests, client, model, str(facts.status), facts.outcome).inc()
         self.of(self.duration, client, model, facts.outcome).observe(seconds)
         if facts.tokens is not None:

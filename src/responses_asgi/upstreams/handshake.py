@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from responses_asgi.errors import APIError, UpstreamError
 from responses_asgi.upstreams.attempts import Attempts
 from responses_asgi.upstreams.headers import DECODED, answer_headers
+from responses_asgi.upstreams.masking import masked
 from responses_asgi.upstreams.own_refusals import refusal_of_own
 from responses_asgi.upstreams.relay import check_redirect
 from responses_asgi.upstreams.retry import RetryPolicy
@@ -65,10 +66,13 @@ async def open_socket(client: Any, call: Call, retry: RetryPolicy, *, site: str)
     accepted = None
     try:
         # 403 is what ASGI servers say where there is no socket at all.
-        if call.own and response.status_code == 401 and (told := await refusal_of_own(response, site=site)):
-            raise told
+        if call.own and response.status_code == 401:
+            told = await refusal_of_own(response, site=site, secrets=call.secrets)
+            if told is not None:
+                raise told
         if response.status_code != 101:
-            return await _refusal(response, retried=attempts.repeats > 0)
+            refusal = await _refusal(response, retried=attempts.repeats > 0)
+            return refusal._replace(body=masked(refusal.body, call.secrets))
         accepted = _accepted(response, key, call.subprotocols)
         return accepted
     finally:

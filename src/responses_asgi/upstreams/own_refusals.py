@@ -8,7 +8,7 @@ with a 403 although it is about the request, or about money, is told with the st
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import aclosing
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from responses_asgi.errors import ERROR_STATUSES, UpstreamError, error_from_payl
 from responses_asgi.types.json import loads
 from responses_asgi.upstreams.client_errors import error_for
 from responses_asgi.upstreams.headers import DECODED
+from responses_asgi.upstreams.masking import masked
 
 __all__ = ["AUTHENTICATION_FAILED", "PERMISSION_DENIED", "refusal_of_own"]
 
@@ -49,16 +50,17 @@ _KEPT = ("x-request-id", "request-id", "retry-after", "retry-after-ms")
 MAX_BYTES = 65_536
 
 
-async def refusal_of_own(response: Any, *, site: str) -> UpstreamError | None:
+async def refusal_of_own(response: Any, *, site: str, secrets: Iterable[bytes]) -> UpstreamError | None:
     """What a client is told of this answer to a request with the operator's credential; None: the answer.
 
-    `response` is of httpx or httpx2, its body unread; `site` names the server in the log.
+    `response` is of httpx or httpx2, its body unread; `site` names the server in the log; `secrets` are not
+    repeated.
     """
     refused = _REFUSED.get(response.status_code)
     if refused is None:
         return None
     kept = {name: response.headers[name] for name in _KEPT if name in response.headers}
-    told = await _error_of(response)
+    told = await _error_of(response, secrets)
     if told is not None and told.code in CODES:
         return UpstreamError(
             told.message, status=ERROR_STATUSES[told.code], code=told.code, headers=kept, extra=told.extra
@@ -75,7 +77,7 @@ async def refusal_of_own(response: Any, *, site: str) -> UpstreamError | None:
     )
 
 
-async def _error_of(response: Any) -> UpstreamError | None:
+async def _error_of(response: Any, secrets: Iterable[bytes]) -> UpstreamError | None:
     """The error in the answer's body, if that can be read."""
     decoded = response.headers.get("content-encoding", "").strip().lower() in DECODED
     body = b""
@@ -85,7 +87,7 @@ async def _error_of(response: Any) -> UpstreamError | None:
                 body += piece
                 if len(body) > MAX_BYTES:
                     return None
-        return error_from_payload(loads(body), status=response.status_code)
+        return error_from_payload(loads(masked(body, secrets)), status=response.status_code)
     except ValueError:
         return None
     except Exception as error:

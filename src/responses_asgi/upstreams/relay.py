@@ -12,6 +12,7 @@ from responses_asgi.types.json import loads
 from responses_asgi.upstreams.attempts import Attempts
 from responses_asgi.upstreams.client_errors import error_for
 from responses_asgi.upstreams.headers import DECODED, answer_headers, by_name
+from responses_asgi.upstreams.masking import Masking
 from responses_asgi.upstreams.own_refusals import refusal_of_own
 from responses_asgi.upstreams.replies import send_error
 from responses_asgi.upstreams.request import ClientGone, RequestBody, while_client_stays
@@ -34,6 +35,7 @@ class Relay:
         self._body = RequestBody(receive)
         self._headers: list[tuple[bytes, bytes]] = []
         self._own = False
+        self._secrets: list[bytes] = []
         self._started = False
         self._attempts = Attempts(client, route.retry)
 
@@ -69,6 +71,7 @@ class Relay:
         call = await self._route.call(self._scope, self._client, self._model)
         self._headers = call.headers
         self._own = call.own
+        self._secrets = call.secrets
         length = by_name(self._scope["headers"]).get("content-length")
         if length is not None and not self._body.complete.is_set():
             self._headers.append((b"content-length", length.encode("latin-1")))
@@ -95,16 +98,21 @@ class Relay:
     async def _deliver(self, response: Any) -> None:
         status: int = response.status_code
         check_redirect(response)
-        if self._own and (refusal := await refusal_of_own(response, site=self._route.site)):
-            raise refusal
+        if self._own:
+            refusal = await refusal_of_own(response, site=self._route.site, secrets=self._secrets)
+            if refusal is not None:
+                raise refusal
         decoded = response.headers.get("content-encoding", "").strip().lower() in DECODED
         headers = answer_headers(response.headers.raw, decoded=decoded, retried=self._attempts.repeats > 0)
         self._started = True
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        masking = Masking(self._secrets) if status >= 400 and self._secrets else None
         async with aclosing(response.aiter_bytes() if decoded else response.aiter_raw()) as pieces:
             async for piece in pieces:
-                await self._send({"type": "http.response.body", "body": piece, "more_body": True})
-        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+                shown = masking.feed(piece) if masking else piece
+                await self._send({"type": "http.response.body", "body": shown, "more_body": True})
+        rest = masking.flush() if masking else b""
+        await self._send({"type": "http.response.body", "body": rest, "more_body": False})
 
 
 def check_redirect(response: Any) -> None:

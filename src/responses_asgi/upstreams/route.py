@@ -32,6 +32,12 @@ class Call(NamedTuple):
     subprotocols: Sequence[str] = ()
     own: bool = False
 
+    @property
+    def secrets(self) -> list[bytes]:
+        """What clients must not read in the server's errors."""
+        shown = [value for name, value in self.headers if name.decode("latin-1") in CREDENTIALS]
+        return [value.rpartition(b" ")[2] for value in shown] if self.own else []
+
 
 @dataclass(frozen=True, slots=True)
 class Route:

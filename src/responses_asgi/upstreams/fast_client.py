@@ -1,0 +1,183 @@
+"""An HTTP client over aiohttp, with that much of `httpx.AsyncClient` which requests to an upstream need.
+
+1. httpx's own connections are the dearest part of a bridge, and its client alone costs a request as much as
+   aiohttp costs it whole: so it is not its transport that is replaced, but the client.
+2. Answers are httpx's, and so are exceptions, by whether the request can have left: what may be sent again
+   depends on that. (httpx-aiohttp calls a connection that broke off in an answer one that was not opened.)
+3. aiohttp knows no proxies of the environment and hands out no network streams: for both there is httpx.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Iterable
+from typing import NamedTuple
+
+import aiohttp
+import httpx
+from multidict import CIMultiDict
+from yarl import URL
+
+__all__ = ["FastClient"]
+
+# A line of an answer's head: gateways' policies and cookies are longer than aiohttp's 8 KiB.
+_MAX_LINE = 65_536
+
+# aiohttp's exception -> httpx's; the first that fits counts.
+_EXCEPTIONS: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
+    (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout),
+    (aiohttp.ServerTimeoutError, httpx.ReadTimeout),
+    (aiohttp.ClientConnectorError, httpx.ConnectError),
+    (aiohttp.InvalidURL, httpx.UnsupportedProtocol),
+    (aiohttp.ClientError, httpx.RemoteProtocolError),
+    (OSError, httpx.ReadError),
+    (ValueError, httpx.LocalProtocolError),  # a header that cannot be sent
+)
+
+
+class FastRequest(NamedTuple):
+    """A request that can be sent once."""
+
+    method: str
+    url: str
+    headers: CIMultiDict[str]
+    content: bytes | AsyncIterator[bytes] | None
+
+
+class FastClient:
+    """Connections of one event loop. Timeouts are in seconds: `connect` for a connection, `pool` for one that
+    is free where there are at most `max_connections`, `read` for the longest silence. `keep_alive`: how long
+    an idle one is kept.
+    """
+
+    auth = None
+
+    def __init__(
+        self,
+        *,
+        connect: float,
+        read: float,
+        pool: float,
+        max_connections: int | None,
+        keep_alive: float,
+        verify: ssl.SSLContext,
+    ) -> None:
+        self.headers: CIMultiDict[str] = CIMultiDict()
+        self._pool = pool
+        self._free = asyncio.Semaphore(max_connections) if max_connections else None
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=keep_alive, ssl=verify),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=read),
+            auto_decompress=False,
+            skip_auto_headers=("content-type", "user-agent"),
+            max_line_size=_MAX_LINE,
+            max_field_size=_MAX_LINE,
+        )
+
+    def build_request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Iterable[tuple[bytes, bytes]],
+        content: bytes | AsyncIterator[bytes] | None = None,
+    ) -> FastRequest:
+        """The request, as `send` takes it."""
+        named = CIMultiDict([(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers])
+        return FastRequest(method, url, named, content or None)
+
+    async def send(self, request: FastRequest, *, stream: bool, follow_redirects: bool) -> httpx.Response:
+        """The answer, its body unread and its redirects not followed; raises httpx's exceptions.
+
+        What the request's own body raises is raised as it is.
+        """
+        assert stream, "answers are only streamed"
+        assert not follow_redirects, "redirects are never followed"
+        await self._wait_for_free()
+        content = request.content
+        body = content if content is None or isinstance(content, bytes) else _Body(content)
+        try:
+            response = await self._session.request(
+                request.method,
+                URL(request.url, encoded=True),
+                headers=request.headers,
+                data=body,
+                allow_redirects=False,
+            )
+        except BaseException as error:
+            self._give_back()
+            if isinstance(body, _Body) and body.error is not None:
+                raise body.error from None
+            if (told := _as_httpx(error)) is None:
+                raise
+            raise told from error
+        return httpx.Response(
+            response.status,
+            headers=list(response.raw_headers),
+            stream=_Answer(response, self),
+            extensions={"http_version": b"HTTP/1.1"},
+        )
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._session.close()
+
+    async def _wait_for_free(self) -> None:
+        if self._free is not None:
+            try:
+                async with asyncio.timeout(self._pool):
+                    await self._free.acquire()
+            except TimeoutError:
+                raise httpx.PoolTimeout("no connection is free") from None
+
+    def _give_back(self) -> None:
+        if self._free is not None:
+            self._free.release()
+
+
+class _Body:
+    """A request's body that is read while it is sent; `error` is what that raised."""
+
+    def __init__(self, pieces: AsyncIterator[bytes]) -> None:
+        self.error: Exception | None = None
+        self._pieces = pieces
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for piece in self._pieces:
+                yield piece
+        except Exception as error:
+            self.error = error
+            raise
+
+
+class _Answer(httpx.AsyncByteStream):
+    """An answer's body, in the pieces that the connection has at a time."""
+
+    def __init__(self, response: aiohttp.ClientResponse, client: FastClient) -> None:
+        self._response = response
+        self._client: FastClient | None = client
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for piece in self._response.content.iter_any():
+                yield piece
+        except Exception as error:
+            if (told := _as_httpx(error)) is None:
+                raise
+            raise told from error
+
+    async def aclose(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            self._response.close()  # a connection whose answer was read to its end is kept nevertheless
+            client._give_back()
+
+
+def _as_httpx(error: BaseException) -> httpx.TransportError | None:
+    for kind, told in _EXCEPTIONS:
+        if isinstance(error, kind):
+            return told(str(error) or type(error).__name__)
+    return None

@@ -28,6 +28,9 @@ class HostedConfig(Section):
     always: Words | bool = True
     """What requests may use that name no tool: all (true), none (false), or the labels and types."""
 
+    progress: bool = False
+    """Whether Chat clients, which are shown no calls, are told of them as reasoning."""
+
     def make(self, functions: list[object], types: dict[str, Any]) -> Hosted:
         """The tools, with the functions that `tools` and `types` name. Raises ConfigurationError."""
         made: list[object] = list(functions)
@@ -37,4 +40,5 @@ class HostedConfig(Section):
             types=types,
             allow_hosts=self.allow_hosts,
             always=self.always,
+            progress=self.progress,
         )

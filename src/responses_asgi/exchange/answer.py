@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -35,7 +37,8 @@ class Answer:
     the answer is complete, before the client learns of its end; what it returns is whether everything that
     should be kept is. `hold` tells that there is another upstream to ask: a failure before the first byte
     that is the upstream's own is then not told, but left in `held`. `translating` are the seconds that the
-    translation of the request took.
+    translation of the request took. `upstream_model` is what the upstream knows the client's model as, which
+    is not told in errors; None: the same.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class Answer:
         keep: Callable[[], Awaitable[bool]] | None = None,
         hold: bool = False,
         translating: float = 0.0,
+        upstream_model: str | None = None,
     ) -> None:
         self.translator = translator
         self.closed = False
@@ -69,6 +73,7 @@ class Answer:
         self._repeating = translator if isinstance(translator, RepeatingTranslator) else None
         self._staged = translator if isinstance(translator, Staged) else None
         self._told_losses = options.loss_header
+        self._upstream_model = upstream_model
         self._upstream_headers: Sequence[Header] = ()
         self._sink = outlet.sink(translator, options, add_done=add_done)
 
@@ -134,7 +139,7 @@ class Answer:
                 continue
             events += translator.feed(chunk, call)
             if failure := translator.failure:
-                return events + translator.fail(failure), True
+                return events + translator.fail(self._named(failure)), True
             if translator.complete(call):
                 last = True
                 break
@@ -157,6 +162,7 @@ class Answer:
             return
         if headers is not None:
             self._headers(headers)
+        error = self._named(error)
         opening = [] if self._begun else self._start()
         await self._end(opening + self.translator.fail(error), error)
 
@@ -207,6 +213,16 @@ class Answer:
         self.closed = True
         self.open.clear()
 
+    def _named(self, error: APIError) -> APIError:
+        """The error with the client's name of the model where its sentence has the upstream's."""
+        model, theirs = self._context.request.get("model"), self._upstream_model
+        if not (theirs and isinstance(model, str) and model and theirs in error.message):
+            return error
+        named = copy.copy(error)
+        whole = rf"(?<![\w./:@-]){re.escape(theirs)}(?![\w/:@-]|\.\w)"
+        named.message = re.sub(whole, lambda _: model, error.message)
+        return named
+
     def _start(self) -> list[Event]:
         self._begun = True
         return self.translator.start()
@@ -228,6 +244,7 @@ class Answer:
         if failure and not told_inside:
             self._sink.stop()
             self._mark_first_byte()
+            failure = self._named(failure)
             if self._hold and _may_differ(failure):
                 self.held = failure
             else:

@@ -203,6 +203,7 @@ class Attempt:
             keep=partial(self._keep, service, keep),
             hold=hold,
             translating=self.translating,
+            upstream_model=self.upstream.model,
         )
         raised: BaseException | None = None
         gone = _CANCELLED

@@ -122,6 +122,23 @@ async def test_the_time_of_all_calls_is_one() -> None:
 
 
 @over
+@streamed
+async def test_a_response_tells_what_the_client_asked_and_not_what_the_upstream_was(
+    spoken: str, stream: bool
+) -> None:
+    """Also after the last round, which the upstream is asked otherwise."""
+    model = Model(*[CALLED] * 2)
+    app = bridge("responses", spoken, model, Sums(always=True, rounds=2))
+    body = {name: value for name, value in body_of("responses", stream=stream).items() if name != "tools"}
+    exchange = await post(app, body, path=PATHS["responses"]).run()
+    assert model.asked[1]["tool_choice"] == "none"
+    response = assert_valid_stream(exchange.body) if stream else exchange.json
+    told = (response["tools"], response["tool_choice"], response["max_tool_calls"])
+    assert told == ([], "auto", None)
+    assert b'"sums__add"' not in exchange.body
+
+
+@over
 async def test_functions_of_ours_are_not_strict(spoken: str) -> None:
     """Responses takes functions as strict unless told otherwise, and refuses most schemas as such."""
 

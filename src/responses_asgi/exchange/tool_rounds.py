@@ -28,8 +28,9 @@ from responses_asgi.translate.chat_parts import ANNOTATIONS
 from responses_asgi.translate.chat_to_responses import ChatToResponses
 from responses_asgi.translate.hosted_calls import Tell
 from responses_asgi.translate.hosted_kinds import EarlierCalls
+from responses_asgi.translate.response_object import new_response
 from responses_asgi.translate.rounds import HostedCall, HostedName, HostedResult, Rounds, Staged
-from responses_asgi.translate.translator import History, NewId, Translator
+from responses_asgi.translate.translator import Dialect, History, NewId, Translator
 from responses_asgi.types.asgi import Receive
 from responses_asgi.types.json import JSON, dumps, loads
 from responses_asgi.upstreams.context import ExchangeContext
@@ -94,7 +95,9 @@ async def staged(
         asked.pop("max_tool_calls", None)
         if tools.names:
             asked["tools"] = [_loose(tool, tools.names) for tool in asked["tools"]]
-    before = history._replace(items=tools.plain(history.items), echo={**history.echo, **_shown(body)})
+    before = history._replace(
+        items=tools.plain(history.items), echo={**history.echo, **_shown(body, options.dialect)}
+    )
     rounds = Rounds(
         lambda: pair.translator(tools.asking(asked), upstream, options, past._replace(history=before)),
         names=tools.names,
@@ -106,17 +109,15 @@ async def staged(
     return made, tools
 
 
-def _shown(body: JSON) -> JSON:
-    """What a response tells of the client's request in its own words; credentials are not repeated."""
-    shown: JSON = {name: body[name] for name in ("tool_choice", "max_tool_calls") if name in body}
-    if "tools" in body:
-        shown["tools"] = [
-            {**tool, **{name: _HIDDEN[name] for name in _HIDDEN if tool.get(name)}}
-            if isinstance(tool, Mapping)
-            else tool
-            for tool in body["tools"] or ()
-        ]
-    return shown
+def _shown(body: JSON, dialect: Dialect) -> JSON:
+    """What a response tells of the client's request, where the upstream knows another one; credentials are
+    not repeated."""
+    told = new_response(body, response_id="", created_at=0, dialect=dialect)
+    tools = [
+        {**tool, **{name: stands for name, stands in _HIDDEN.items() if tool.get(name)}}
+        for tool in told["tools"]
+    ]
+    return {**{name: told[name] for name in ("tool_choice", "max_tool_calls")}, "tools": tools}
 
 
 def _loose(tool: JSON, names: Mapping[str, HostedName]) -> JSON:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI, Request
 
-from responses_asgi import Gateway, MemoryStore, ResponsesMiddleware, Upstream
+from responses_asgi import Gateway, Hosted, MemoryStore, ResponsesMiddleware, Upstream
 from responses_asgi.background import BackgroundLimits
 from responses_asgi.background.again import MOST_ATTEMPTS
 from responses_asgi.background.keeping import JOB, KIND
@@ -34,11 +34,17 @@ AGAIN = {"rerun": True}
 
 
 async def dies_with(
-    stack: AsyncExitStack, store: BackgroundStore, model: Model, *, limits: Any = AGAIN, **fields: Any
+    stack: AsyncExitStack,
+    store: BackgroundStore,
+    model: Model,
+    *,
+    limits: Any = AGAIN,
+    hosted: Hosted | None = None,
+    **fields: Any,
 ) -> JSON:
     """A response that a worker has begun which is dead now."""
     mortal = Mortal(store, None, carried_out=True)
-    service = await stack.enter_async_context(serving(model, mortal, limits=limits))
+    service = await stack.enter_async_context(serving(model, mortal, limits=limits, hosted=hosted))
     created = await service.create(**fields)
     await until(lambda: model.requests)
     mortal.dead.set()
@@ -93,6 +99,22 @@ async def test_nothing_is_begun_again_unless_that_is_wanted() -> None:
     store, second = MemoryStore(), Model(free=True)
     async with AsyncExitStack() as stack:
         created = await dies_with(stack, store, Model(), limits={})
+        assert await store.list(JOB, "") == []
+        other = await stack.enter_async_context(serving(second, store, limits=AGAIN))
+        await other.create()
+        assert (await other.ended(created["id"]))["status"] == "failed"
+        assert len(second.requests) == 1
+
+
+async def test_what_may_use_tools_of_the_service_is_not_begun_again() -> None:
+    """They may be at work before anything is logged."""
+
+    def look_up(name: str) -> str:
+        return name
+
+    store, second = MemoryStore(), Model(free=True)
+    async with AsyncExitStack() as stack:
+        created = await dies_with(stack, store, Model(), hosted=Hosted(tools=[look_up], always=True))
         assert await store.list(JOB, "") == []
         other = await stack.enter_async_context(serving(second, store, limits=AGAIN))
         await other.create()

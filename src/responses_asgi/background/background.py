@@ -184,7 +184,9 @@ class Background:
         held = await self._keeping.claim(attempt.asked.owner, str(queued["id"]))
         if held is None:
             raise StoreError("The response could not be begun; try again.")
-        if self.limits.rerun and (again := record_of(held.id, attempt.asked, tries.routes)):
+        # What tools have done must not be done twice, and they may begin before that is logged.
+        may_rerun = self.limits.rerun and attempt.tools is None
+        if may_rerun and (again := record_of(held.id, attempt.asked, tries.routes)):
             await store.put(again)
         # Most begin at once, and need not be told that twice.
         response = queued if waits else {**queued, "status": "in_progress"}

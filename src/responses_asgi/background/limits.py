@@ -27,6 +27,7 @@ class BackgroundLimits:
     - `poll`: how often it is looked whether somebody wants a response cancelled, or a worker is gone.
     - `rerun`: whether a response that nothing was said of yet is begun again when its worker is gone, instead
       of failing; it may then be paid twice. Its request is kept for that, without the client's credential.
+      One that may use tools of the service is never begun again.
 
     Raises ConfigurationError for a value that cannot work.
     """

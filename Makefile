@@ -17,9 +17,16 @@ CLIENTS ?= .cache/clients
 CODEX := $(CLIENTS)/codex-0.169.0
 NODE := $(CLIENTS)/node
 OPENCODE := $(CLIENTS)/opencode-1.18.33
+# Tests of random examples.
+FUZZED := tests/test_fuzz_*.py tests/test_*properties.py tests/test_machine.py tests/test_stream_guard.py tests/test_sse.py
 NPM_INSTALL := npm install --no-audit --no-fund --no-save --no-package-lock --loglevel=error
 
-.PHONY: help demo test test-codex test-node check fmt docs bench serve
+# What `make bench` needs besides .venv, and where it writes what it has measured.
+FAST := .cache/fast
+PEER := .cache/peer
+BENCH ?= .cache/bench.json
+
+.PHONY: help demo test test-codex test-node chaos soak fuzz check fmt docs bench bench-peer serve
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +46,15 @@ test-node: $(READY) $(NODE)/.ready $(OPENCODE)/.ready ## Run AI SDK, Agents SDK 
 	@RESPONSES_ASGI_NODE="$(abspath $(NODE))" \
 	RESPONSES_ASGI_OPENCODE="$(abspath $(OPENCODE))/node_modules/.bin/opencode" $(BIN)/pytest tests/node
 
+chaos: $(READY) ## Break upstreams, clients and servers in every way, with real processes; about 10 minutes
+	@$(BIN)/pytest tests/chaos --ignore tests/chaos/test_soak.py
+
+soak: $(READY) ## Let 1,000 streams run, and look for what they leave; some minutes
+	@$(BIN)/pytest tests/chaos/test_soak.py --capture no
+
+fuzz: $(READY) ## Try 20 times as many random examples as `make test`
+	@RESPONSES_ASGI_EXAMPLES=20 $(BIN)/pytest --timeout 0 -n auto --maxprocesses 4 $(FUZZED)
+
 check: $(READY) ## Check format, lint, types and import contracts
 	@$(BIN)/ruff format --check
 	@$(BIN)/ruff check
@@ -54,9 +70,12 @@ docs: $(READY) ## Write the pages that are made from the code
 	@$(BIN)/python -m docs.mapping
 	@$(BIN)/python -m docs.configuration
 
-bench: $(READY) ## Measure the translator, and what it costs to keep answers
-	@$(BIN)/python -m benchmarks.translator
-	@$(BIN)/python -m benchmarks.state
+bench: $(READY) $(FAST)/.ready ## Measure what the bridge costs, side by side with doing without; ten minutes
+	@$(BIN)/python -m benchmarks --json "$(BENCH)"
+	@echo; echo "Written: $(BENCH)"; echo "To the docs: $(BIN)/python -m benchmarks.report $(BENCH)"
+
+bench-peer: $(READY) $(FAST)/.ready $(PEER)/.ready ## Measure LiteLLM's proxy beside the bridge; installs it (500 MB)
+	@$(BIN)/python -m benchmarks peer
 
 serve: $(READY) ## Serve a demo model, a file (CONFIG=gateway.yaml) or a server (UPSTREAM=http://localhost:11434)
 	@exec $(BIN)/responses-asgi serve $(CONFIG) --port "$(PORT)" $(if $(UPSTREAM),--upstream "$(UPSTREAM)") $(if $(PROFILE),--profile "$(PROFILE)")
@@ -89,4 +108,16 @@ $(OPENCODE)/.ready:
 	@echo "Installing opencode into $(OPENCODE) (once)"
 	@mkdir -p $(OPENCODE)
 	@$(NPM_INSTALL) --prefix $(OPENCODE) opencode-ai@1.18.33
+	@touch $@
+
+# The extra `fast`, beside .venv: the tests are not to depend on it.
+$(FAST)/.ready: pyproject.toml | $(READY)
+	@echo "Installing the extra fast into $(FAST) (once)"
+	@$(BIN)/python -m benchmarks.installed
+	@touch $@
+
+$(PEER)/.ready:
+	@echo "Installing LiteLLM's proxy into $(PEER) (once)"
+	@test -x $(PEER)/bin/python || $(PYTHON) -m venv $(PEER)
+	@$(PEER)/bin/python -m pip install --quiet --disable-pip-version-check "litellm[proxy]"
 	@touch $@

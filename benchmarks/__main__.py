@@ -17,7 +17,7 @@ __all__ = ["main"]
 
 
 def main(arguments: list[str]) -> int:
-    """Measure what is asked for; returns the exit code, 1 where a yardstick is missed with `--strict`."""
+    """Measure what is asked for; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="a scenario, or a pattern; default: all")
     parser.add_argument("--repeats", type=int, default=REPEATS, help="turns of each contender (%(default)s)")

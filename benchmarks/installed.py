@@ -1,21 +1,24 @@
 """What a process of the benchmarks may use: the package alone, or its extra `fast` as well.
 
 The fast libraries need not be in the environment that develops the package: `make bench` puts them into a
-folder of their own, looked into last.
+folder of their own, looked into last. `python -m benchmarks.installed` does that.
 """
 
 from __future__ import annotations
 
+import subprocess
 import sys
+import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 
-__all__ = ["FAST", "choose", "has_fast"]
+__all__ = ["FAST", "choose", "has_fast", "install"]
 
 FAST = ("aiohttp", "orjson", "uvloop", "httptools")
 """The modules of the extra."""
 
-_FOLDER = Path(__file__).resolve().parents[1] / ".cache" / "fast"
+_ROOT = Path(__file__).resolve().parents[1]
+_FOLDER = _ROOT / ".cache" / "fast"
 
 
 def choose(*, fast: bool) -> None:
@@ -36,3 +39,15 @@ def has_fast() -> bool:
 def _look_into_folder() -> None:
     if str(_FOLDER) not in sys.path:
         sys.path.append(str(_FOLDER))
+
+
+def install() -> None:
+    """Put what the extra asks for into the folder."""
+    project = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    asked = project["optional-dependencies"]["fast"]
+    subprocess.run([*pip, "--upgrade", "--target", str(_FOLDER), *asked], check=True)
+
+
+if __name__ == "__main__":
+    install()

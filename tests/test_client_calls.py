@@ -6,8 +6,10 @@ server has to see the same.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+import tracemalloc
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -16,11 +18,12 @@ import httpx_sse
 import openai
 import pytest
 import pytest_asyncio
-from openai import AsyncOpenAI
+from openai import AsyncAzureOpenAI, AsyncOpenAI
 
 from responses_asgi import Gateway, Upstream
 from responses_asgi.testing import FakeModel, assert_valid_stream
-from responses_asgi.types.asgi import Receive, Scope, Send
+from responses_asgi.types.asgi import Message, Receive, Scope, Send
+from tests.asgi_driver import http_scope
 from tests.client_calls import (
     ELSEWHERE,
     HERE,
@@ -45,16 +48,30 @@ pytestmark = [
 ]
 
 
+SPEECH = bytes(range(256)) * 4
+
+
+async def script(request: Received, send: Send) -> None:
+    """Speech as bytes, everything else as an object that the client can read."""
+    if request.path.endswith("/speech"):
+        headers = [(b"content-type", b"audio/mpeg"), (b"x-request-id", b"req_1")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": SPEECH})
+    else:
+        await reply(send, {"id": "x", "object": "list", "data": []})
+
+
 class Behind:
     """The server behind: a model, with anything else recorded; and clients that reach it on both ways."""
 
+    own_url: str
     url: str
     """Of the gateway before it."""
     straight: AsyncOpenAI
     bridged: AsyncOpenAI
 
     def __init__(self) -> None:
-        self.recorder = Recorder(lambda request, send: reply(send, {"id": "x", "object": "list", "data": []}))
+        self.recorder = Recorder(script)
         self.sockets = SocketServer()
         self._model = FakeModel()
         self._ids: Ids | None = None
@@ -80,6 +97,7 @@ class Behind:
 async def behind() -> AsyncIterator[Behind]:
     server = Behind()
     async with served(server) as url:
+        server.own_url = url
         other = Upstream.http(url, credentials="forward")
         gateway = Gateway({"house": Upstream.http(url), "*": other}, dialect="openresponses")
         async with (
@@ -150,8 +168,13 @@ async def test_a_call_that_cannot_be_is_told_why(name: str, behind: Behind) -> N
 
 async def seen(call: Call, behind: Behind) -> tuple[Received, Received]:
     """What the server saw of the call, made straight and through the gateway."""
+    return await seen_of(call, behind, behind.straight, behind.bridged)
+
+
+async def seen_of(call: Call, behind: Behind, *clients: AsyncOpenAI) -> tuple[Received, Received]:
+    """What the server saw of the call of two clients."""
     requests = []
-    for client in (behind.straight, behind.bridged):
+    for client in clients:
         behind.recorder.requests.clear()
         await call(client)
         [request] = behind.recorder.requests
@@ -183,6 +206,76 @@ async def test_a_call_arrives_as_it_was_sent(name: str, behind: Behind) -> None:
     straight, through = await seen(call, behind)
     assert (through.method, through.path, through.query) == (straight.method, straight.path, straight.query)
     assert content_of(through) == content_of(straight)
+
+
+AZURE_CALLS = (
+    "completions.create",
+    "embeddings.create",
+    "images.generate",
+    "audio.speech.create",
+    "audio.transcriptions.create",
+)
+
+
+@pytest.mark.parametrize("name", AZURE_CALLS)
+async def test_azure_calls_lose_azures_prefix_and_version(name: str, behind: Behind) -> None:
+    key = "client-key"
+    clients = [
+        AsyncAzureOpenAI(azure_endpoint=url, api_key=key, api_version="v", max_retries=0)
+        for url in (behind.own_url, behind.url)
+    ]
+    straight, through = await seen_of(ELSEWHERE[name], behind, *clients)
+    for client in clients:
+        await client.close()
+    _, model, *_ = straight.path.removeprefix("/openai/").split("/")
+    assert through.path == straight.path.replace(f"/openai/deployments/{model}/", "/v1/")
+    assert (through.query, through.headers["authorization"]) == ("", f"Bearer {key}")
+    assert content_of(through)[0] == content_of(straight)[0]
+
+
+async def test_bytes_come_back_as_they_were_sent(behind: Behind) -> None:
+    speech = await behind.bridged.audio.speech.create(model="m", voice="v", input="x")
+    assert speech.content == SPEECH
+    assert speech.response.headers["content-type"] == "audio/mpeg"
+    assert speech.response.headers["x-request-id"] == "req_1"
+
+
+async def test_a_large_upload_is_never_held_whole() -> None:
+    piece, count, received = b"x" * 65_536, 3_200, 0
+    sent = iter(range(count))
+
+    async def server(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal received
+        more = True
+        while more:
+            message = await receive()
+            received += len(message["body"])
+            more = message["more_body"]
+        await reply(send, {"id": "file-1"})
+
+    async def receive() -> Message:
+        number = next(sent, count)
+        if number == count:
+            await asyncio.Event().wait()
+        return {"type": "http.request", "body": piece, "more_body": number < count - 1}
+
+    statuses: list[int] = []
+
+    async def send(message: Message) -> None:
+        statuses.append(message.get("status", 0))
+
+    async with served(server) as url:
+        gateway = Gateway(Upstream.http(url, credentials="forward"))
+        scope = http_scope("/v1/files", headers=[(b"content-type", b"multipart/form-data; boundary=x")])
+        tracemalloc.start()
+        try:
+            await gateway(scope, receive, send)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        await gateway.aclose()
+    assert (statuses[0], received) == (200, len(piece) * count)
+    assert peak < 8_000_000
 
 
 @pytest.mark.parametrize("name", SOCKETS)

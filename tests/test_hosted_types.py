@@ -21,6 +21,7 @@ from responses_asgi import (
     ToolImage,
     WebSearchCall,
 )
+from responses_asgi.types.json import JSON
 from tests.hosted_types import Model, calling, service, steps, streamed, types
 
 PAGES = [SearchResult("https://a.test/one", "One", "It is 5."), SearchResult("https://b.test/", "Two")]
@@ -68,6 +69,31 @@ async def test_web_search() -> None:
     assert "Lyon" in function["description"]
     assert function["parameters"]["required"] == ["query"]
     assert model.results() == ["[1] One\nhttps://a.test/one\nIt is 5.\n\n[2] Two\nhttps://b.test/"]
+
+
+def test_calls_have_what_the_request_says() -> None:
+    def made(make: Any, settings: JSON, **said: Any) -> Any:
+        return make(settings=settings, context=None, **said)
+
+    web = made(WebSearchCall, {}, queries=("q",))
+    assert (web.user_location, web.allowed_domains, web.search_context_size) == ({}, [], "medium")
+    web = made(
+        WebSearchCall, {"filters": {"allowed_domains": ["a"]}, "search_context_size": "low"}, queries=()
+    )
+    assert (web.allowed_domains, web.search_context_size) == (["a"], "low")
+    files = made(FileSearchCall, {"ranking_options": {"score_threshold": 0.5}}, queries=("a", "b"))
+    assert (files.query, files.max_num_results, files.vector_store_ids) == ("a", 20, [])
+    assert (files.filters, files.ranking_options) == (None, {"score_threshold": 0.5})
+    place = {"container_id": "cntr_1", "new_container": True}
+    code = made(CodeCall, {"container": "cntr_1"}, code="1", **place)
+    assert code.file_ids == []
+    limits = {"timeout_ms": None, "max_output_length": None}
+    skill = {"type": "skill_reference", "skill_id": "s"}
+    settings = {"environment": {"type": "container_auto", "file_ids": ["f"], "skills": [skill]}}
+    shell = made(ShellCall, settings, commands=("ls",), **limits, **place)
+    assert (shell.file_ids, shell.skills) == (["f"], [skill])
+    image = made(ImageCall, {"background": "auto"}, prompt="p")
+    assert (image.background, image.output_format, image.partial_images) == (None, "png", 0)
 
 
 async def test_sources_are_shown_where_they_are_asked_for() -> None:

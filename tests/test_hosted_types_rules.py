@@ -127,6 +127,31 @@ async def test_a_function_of_the_client_keeps_its_name() -> None:
     assert len(model.offered()) == 2
 
 
+async def test_types_that_items_declare() -> None:
+    model = Model(calling("web_search", {"query": "q"}), "It is 5.", "Five.")
+    app = service(model, Hosted(types={"web_search": search}))
+    own = {"type": "function", "name": "mine", "parameters": {}, "strict": False}
+    declared = {"type": "additional_tools", "tools": [{"type": "web_search_preview"}, own]}
+    asking = [declared, {"role": "user", "content": "Hi"}]
+    _, first = await streamed(app, [], input=asking, fits=False)
+    assert types(first) == ["web_search_call", "message"]
+    assert set(model.offered()) == {"web_search", "mine"}
+    await streamed(app, [], input="In words?", previous_response_id=first["id"], fits=False)
+    assert set(model.offered(2)) == {"web_search", "mine"}
+
+
+async def test_what_items_declare_is_checked_and_the_last_counts() -> None:
+    model = Model("Hi.")
+    app = service(model, Hosted(types={"web_search": search, "file_search": search}))
+    declared = {"type": "additional_tools", "tools": [{"type": "web_search"}, {"type": "file_search"}]}
+    exchange = await asked(app, {"input": [{"role": "user", "content": "Hi"}, declared]})
+    assert exchange.json["error"]["param"] == "input[1].tools[1].vector_store_ids"
+    near = {"type": "web_search", "user_location": {"type": "approximate", "city": "Lyon"}}
+    later = {"type": "additional_tools", "tools": [near]}
+    await asked(app, {"input": [{"role": "user", "content": "Hi"}, later], "tools": [WEB]})
+    assert "Lyon" in model.offered()["web_search"]["description"]
+
+
 # Choices
 
 ONE = {"type": "function", "function": {"name": "web_search"}}
@@ -180,6 +205,7 @@ async def test_types_can_be_among_the_allowed_tools() -> None:
         ({"type": "web_search", "user_location": {"city": 5}}, "tools[0].user_location.city"),
         ({"type": "web_search", "filters": {"allowed_domains": "a"}}, "tools[0].filters.allowed_domains"),
         ({"type": "code_interpreter"}, "tools[0].container"),
+        ({"type": "code_interpreter", "container": None}, "tools[0].container"),
         ({"type": "code_interpreter", "container": 5}, "tools[0].container"),
         ({"type": "code_interpreter", "container": {"type": "mine"}}, "tools[0].container.type"),
         ({"type": "image_generation", "size": "big"}, "tools[0].size"),

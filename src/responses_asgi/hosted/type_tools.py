@@ -27,8 +27,18 @@ from responses_asgi.hosted.type_calls import NEW, ImageCall, TypeCall, call_of
 from responses_asgi.hosted.type_results import found_of, images_of
 from responses_asgi.hosted.type_settings import check_settings
 from responses_asgi.translate.hosted_calls import HostedResult, Tell
-from responses_asgi.translate.hosted_kinds import HOSTED_KINDS, HostedKind, Typed, included, kinds_of, row_of
+from responses_asgi.translate.hosted_kind import objects
+from responses_asgi.translate.hosted_kinds import (
+    HOSTED_KINDS,
+    HostedKind,
+    Typed,
+    included,
+    is_asked_for,
+    kinds_of,
+    row_of,
+)
 from responses_asgi.translate.hosted_works import LOOKS
+from responses_asgi.translate.tool_table import DECLARING
 from responses_asgi.types.json import JSON
 from responses_asgi.upstreams.context import ExchangeContext
 from responses_asgi.upstreams.own_thread import OwnThread
@@ -79,15 +89,15 @@ class TypeTools:
         """
         tools = body.get("tools") or []
         wanted = self._wanted(tools)
-        also = self._unasked(always, tools)
+        # Of what items declare, the last counts.
+        named = {_types(tool)[0]: tool for tool in (*wanted.values(), *self._declared(body, items))}
+        made = [*named.values(), *self._unasked(always, [*tools, *named.values()])]
         asked = body.get("include") or []
-        if wanted or also:
-            kinds = [kind for tool in (*wanted.values(), *also) for kind in self._kinds(tool["type"])]
-            shown, left = included(asked, kinds)
-            if shown:
-                body = {**body, "include": left}
-        made = [tool for each in (*wanted.values(), *also) for tool in self._made(each, asked, items)]
-        return TypeOffer(made, list(wanted), body)
+        shown, left = included(asked, [kind for tool in made for kind in self._kinds(tool["type"])])
+        if shown:
+            body = {**body, "include": left}
+        offered = [tool for definition in made for tool in self._made(definition, asked, items)]
+        return TypeOffer(offered, list(wanted), body)
 
     def are_shown(self, items: Sequence[JSON]) -> bool:
         """Whether items show calls of these kinds."""
@@ -98,10 +108,9 @@ class TypeTools:
         """The definitions that are implemented here, by their positions."""
         wanted: dict[int, JSON] = {}
         for i, tool in enumerate(tools):
-            kinds = self._kinds(tool.get("type"))
-            if not kinds or _is_local(tool):
+            if not is_asked_for(tool, self._functions):
                 continue
-            if any(kinds[0] in kinds_of(other["type"]) for other in wanted.values()):
+            if any(tool["type"] in _types(other) for other in wanted.values()):
                 raise InvalidRequestError(
                     f"'tools[{i}]' is a second tool of type {tool['type']!r}; expected one.",
                     param=f"tools[{i}].type",
@@ -110,6 +119,18 @@ class TypeTools:
             check_settings(tool, f"tools[{i}]")
             wanted[i] = tool
         return wanted
+
+    def _declared(self, body: JSON, items: Sequence[JSON]) -> Iterator[JSON]:
+        """The definitions that items hold; those of the request's own are checked."""
+        given = body.get("input")
+        known = len(items) - (len(given) if isinstance(given, list) else 0)
+        for i, item in enumerate(items):
+            tools = objects(item.get("tools")) if item.get("type") in DECLARING else []
+            for j, tool in enumerate(tools):
+                if is_asked_for(tool, self._functions):
+                    if i >= known:
+                        check_settings(tool, f"input[{i - known}].tools[{j}]")
+                    yield tool
 
     def _unasked(self, names: Collection[str], tools: Sequence[JSON]) -> list[JSON]:
         """Definitions of these kinds for a request that has none of them."""
@@ -154,10 +175,9 @@ class TypeTools:
         return run
 
 
-def _is_local(tool: JSON) -> bool:
-    """Whether it is a shell that the client runs."""
-    environment: JSON = tool.get("environment") or {"type": "local"}
-    return bool(tool["type"] == "shell" and environment.get("type") == "local")
+def _types(tool: JSON) -> tuple[str, ...]:
+    """The names of the type of a definition, the usual one first."""
+    return kinds_of(tool["type"])[0].tools
 
 
 def _container(tool: JSON, items: Sequence[JSON]) -> JSON:
@@ -165,7 +185,7 @@ def _container(tool: JSON, items: Sequence[JSON]) -> JSON:
     if tool["type"] not in _DEFAULTS:
         return {}
     said: Any = tool.get("container") or tool.get("environment")
-    known = said if isinstance(said, str) else said.get("container_id")
+    known = said if isinstance(said, str) else (said or {}).get("container_id")
     if not known:
         calls = [item for item in items if (row := row_of(item)) and row.tools[0] == tool["type"]]
         places = (

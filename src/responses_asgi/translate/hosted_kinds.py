@@ -5,11 +5,12 @@ Source: the tool and item types of the OpenAI document, and recorded answers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
-from responses_asgi.translate.hosted_kind import HostedKind, Typed, bounded
+from responses_asgi.translate.hosted_kind import HostedKind, Typed, bounded, objects
 from responses_asgi.translate.hosted_searches import SEARCHES
 from responses_asgi.translate.hosted_works import WORKS
+from responses_asgi.translate.tool_table import DECLARING
 from responses_asgi.types.json import JSON, dumps
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Typed",
     "bounded",
     "included",
+    "is_asked_for",
     "kinds_of",
     "row_of",
 ]
@@ -49,6 +51,19 @@ def row_of(item: JSON) -> HostedKind | None:
     return next(rows, None)
 
 
+def is_asked_for(tool: JSON, names: Container[str]) -> bool:
+    """Whether a definition asks for one of these kinds, by name; a shell may be one that the client runs.
+
+    >>> is_asked_for({"type": "shell"}, ["shell"]), is_asked_for({"type": "web_search"}, ["web_search"])
+    (False, True)
+    """
+    if tool.get("type") == "shell":
+        environment = tool.get("environment")
+        if not isinstance(environment, dict) or environment.get("type", "local") == "local":
+            return False
+    return any(kind.name in names for kind in kinds_of(tool.get("type")))
+
+
 class EarlierCalls:
     """What earlier items show of calls, as the upstream made them: calls of functions, and their results.
 
@@ -71,6 +86,8 @@ class EarlierCalls:
 
     def plain(self, item: JSON) -> list[JSON] | None:
         """What the upstream is told in the place of an item; None: the item stays as it is."""
+        if item.get("type") in DECLARING:
+            return self._declaring(item)
         if item.get("type") == "shell_call_output" and str(item.get("call_id")) in self._awaited:
             return []  # told with its call
         kind = self.of(item)
@@ -90,6 +107,14 @@ class EarlierCalls:
             },
             {"type": "function_call_output", "call_id": call_id, "output": told},
         ]
+
+    def _declaring(self, item: JSON) -> list[JSON] | None:
+        """An item that declares tools, without those that the service runs."""
+        tools = objects(item.get("tools"))
+        left = [tool for tool in tools if not is_asked_for(tool, self._names)]
+        if len(left) == len(tools):
+            return None
+        return [{**item, "tools": left}] if left else []
 
 
 def included(wanted: Iterable[object], kinds: Iterable[HostedKind]) -> tuple[frozenset[str], list[object]]:

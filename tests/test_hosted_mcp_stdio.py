@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from responses_asgi.hosted import Hosted, HostedLimits
+from responses_asgi.hosted import Hosted, HostedLimits, MCPServer
 from responses_asgi.translate.rounds import HostedResult
 from tests.hosted_servers import (
     CONTEXT,
@@ -181,6 +181,18 @@ async def test_a_request_does_not_wait_for_a_server_that_has_failed() -> None:
         async with asyncio.timeout(0.5):
             offer = await offered(hosted, asking(mcp("bad")))
         assert offer.listed[0]["error"]
+
+
+async def test_a_server_that_stays_away_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "responses_asgi")
+    limits = HostedLimits(start_wait=60.0, retry_first=0.01, retry_most=0.01)
+    async with opened(Hosted(servers={"none": MCPServer(command="/no/such/program")}, limits=limits)):
+        await until(lambda: len(told(caplog)) >= 3, 30)
+    assert [record.levelname for record in told(caplog)][:3] == ["WARNING", "DEBUG", "DEBUG"]
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+    return [record for record in caplog.records if "MCP server none" in record.getMessage()]
 
 
 async def test_a_request_waits_for_a_server_that_starts_only_so_long() -> None:

@@ -69,6 +69,7 @@ class Connection:
         self._tried = float("-inf")
         self._listing: asyncio.Timeout | None = None
         self._broken: str | None = None
+        self._told: str | None = None
 
     def start(self) -> None:
         """Begin to connect, in the background, unless that is being done."""
@@ -208,6 +209,7 @@ class Connection:
                 await self._list(client)
                 starting.reschedule(None)
                 worked, self._client, self.error = True, client, None
+                self._told = None
                 logger.info("MCP server %s is ready with %d tools", self.label, len(self.tools or ()))
                 self._settle("ready")
                 await self._watch(client)
@@ -217,7 +219,10 @@ class Connection:
             self.error = f"no start in {self._limits.connect_timeout:g} s" if late else self._said(error)
         self._client = None
         if not self._closing:
-            logger.warning("MCP server %s: %s", self.label, self.error)
+            # One that stays away for the same reason is tried whenever it is needed.
+            level = logging.DEBUG if self.error == self._told else logging.WARNING
+            logger.log(level, "MCP server %s: %s", self.label, self.error)
+            self._told = self.error
         return worked
 
     async def _pause(self, failures: int) -> None:

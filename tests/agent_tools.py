@@ -134,7 +134,9 @@ TOOLS: dict[str, AgentTool] = {
 # Tools that a service runs, which a Chat upstream cannot be asked for.
 HOSTED: list[JSON] = [
     {"type": "web_search", "external_web_access": False},
+    {"type": "web_search_2025_08_26", "filters": {"allowed_domains": ["a.test"]}},
     {"type": "web_search_preview"},
+    {"type": "web_search_preview_2025_03_11"},
     {"type": "file_search", "vector_store_ids": ["vs"]},
     {"type": "code_interpreter", "container": {"type": "auto"}},
     {"type": "image_generation"},

@@ -102,6 +102,16 @@ async def test_a_chat_client_is_not_asked_to_run_the_commands_of_the_service() -
     assert assert_valid_chat_stream(exchange.body)["choices"][0]["finish_reason"] == "stop"
 
 
+async def test_chat_clients_are_offered_nothing_that_they_cannot_see() -> None:
+    model = Model("No.")
+    app = service(
+        model, Hosted(types={"image_generation": search}, always=["image_generation"]), client="chat"
+    )
+    exchange = await asked(app, {"messages": [{"role": "user", "content": "Hi"}]}, client="chat")
+    assert exchange.status == 200
+    assert not model.offered()
+
+
 async def test_only_requests_that_name_a_type_get_it() -> None:
     model = Model("Hi.")
     exchange = await asked(service(model, Hosted(types={"web_search": search})), {"input": "Hi"})

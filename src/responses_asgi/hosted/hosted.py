@@ -122,14 +122,15 @@ class Hosted:
             Wanted("", label, None, ToolFilter(), None, "") for label in self.labels if label not in named
         ]
         asked = [*wanted.values(), *(each for each in also if each.label in self._always)]
-        typed = self._types.offered(body, [*history, *_items(body)], self._always)
+        types = self._types.unseen() if context.api == "chat" else self._types
+        typed = types.offered(body, [*history, *_items(body)], self._always)
         found = await asyncio.gather(*(self._found(each, context) for each in asked))
         if context.api == "chat":
             found = [each.unasked() for each in found]
         replaced = [*wanted, *typed.replaced]
         offer = make_offer(typed.body, [*found, Found("", typed.tools)], replaced=replaced, history=history)
         if offer.tools or offer.listed or offer.body is not body or self._called(body, history):
-            return offer._replace(kinds=self._types.names)
+            return offer._replace(kinds=types.names)
         return None
 
     def health(self) -> JSON:

@@ -82,6 +82,13 @@ class TypeTools:
         """The kinds, and the functions that stand for them in earlier turns."""
         return {name: HOSTED_KINDS[name].function for name in self._functions}
 
+    def unseen(self) -> TypeTools:
+        """Those that are of use to a client that is shown no items."""
+        kept = {
+            name: function for name, function in self._functions.items() if not HOSTED_KINDS[name].to_be_seen
+        }
+        return TypeTools(kept, self._limits)
+
     def offered(self, body: JSON, items: Sequence[JSON], always: Collection[str]) -> TypeOffer:
         """The tools of a request with these items; of the kinds in `always`, also where it names none.
 

@@ -57,6 +57,8 @@ class HostedKind(NamedTuple):
     """Status of an item that was never run."""
     output: str | None = None
     """Type of the item that tells what was found, where that is another one."""
+    to_be_seen: bool = False
+    """Whether it makes something that only its item shows, and so is nothing for Chat clients."""
     include: tuple[str, ...] = ()
     """What `include` may ask for."""
     cited: Callable[[JSON, JSON, int], list[Citation]] = lambda item, found, first: []

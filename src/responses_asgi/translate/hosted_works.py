@@ -158,6 +158,7 @@ WORKS: tuple[HostedKind, ...] = (
         shown=_image_shown,
         kept=lambda item: item if item.get("result") else None,
         running="generating",
+        to_be_seen=True,
     ),
     HostedKind(
         name="shell",

@@ -384,6 +384,44 @@ async def test_a_background_response_is_accepted_before_its_approved_call_is_run
     await component.aclose()
 
 
+def agreeing(**said: Any) -> list[JSON]:
+    """What a client that carries its items sends, with changes to the question or the answer."""
+    question = {"type": "mcp_approval_request", "id": "mcpr_1", "server_label": "sums", "name": "add"}
+    answer = {"type": "mcp_approval_response", "approval_request_id": "mcpr_1", "approve": True}
+    for each in (question, answer):
+        each |= {name: said[name] for name in said if name in each or name == "arguments"}
+    return [question, answer]
+
+
+@pytest.mark.parametrize(
+    ("said", "about"),
+    [
+        ({"approve": "no"}, "expected true or false"),
+        ({"approve": None}, "expected true or false"),
+        ({"approval_request_id": None}, "no approval request 'None'"),
+        ({"approval_request_id": "mcpr_2"}, "no approval request 'mcpr_2'"),
+        ({"id": None}, "no approval request 'mcpr_1'"),
+        ({"id": {}}, "no approval request 'mcpr_1'"),
+    ],
+)
+async def test_an_answer_that_is_unclear_runs_nothing(said: JSON, about: str) -> None:
+    hosted = Sums(Add(approval=True))
+    exchange = await ask(bridge("responses", "chat", Model(), hosted), "responses", input=agreeing(**said))
+    assert exchange.status == 400
+    assert about in exchange.json["error"]["message"]
+    assert exchange.json["error"]["param"] == "input"
+    assert hosted.tool.calls == []
+
+
+@pytest.mark.parametrize("arguments", ['{"a":2,"b":3}', {"a": 2, "b": 3}])
+async def test_a_carried_question_is_as_good_as_a_kept_one(arguments: Any) -> None:
+    model, hosted = Model("It is 5."), Sums(Add(approval=True))
+    app = bridge("responses", "chat", model, hosted)
+    exchange = await ask(app, "responses", input=agreeing(arguments=arguments), store=False)
+    assert [item["type"] for item in exchange.json["output"]] == ["mcp_list_tools", "mcp_call", "message"]
+    assert exchange.json["output"][1]["arguments"] == '{"a":2,"b":3}'
+
+
 # Clients
 
 
@@ -470,6 +508,15 @@ EARLIER = [
     ({"error": {"type": "other"}}, '{"type":"other"}'),
     ({}, "No result was kept."),
 ]
+
+
+@pytest.mark.parametrize("call", [{}, {"id": None}, {"id": 5, "arguments": {"a": 1}, "server_label": None}])
+async def test_earlier_calls_may_lack_anything(call: JSON) -> None:
+    model = Model("ok")
+    items = [{"type": "mcp_call", **call}, {"role": "user", "content": "And?"}]
+    exchange = await ask(bridge("responses", "chat", model, Sums()), "responses", input=items)
+    assert exchange.status == 200, exchange.body
+    assert [message["role"] for message in model.asked[0]["messages"]] == ["assistant", "tool", "user"]
 
 
 @pytest.mark.parametrize(("fields", "told"), EARLIER)

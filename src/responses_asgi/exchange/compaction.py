@@ -88,7 +88,7 @@ class CompactedTurn:
     def begin(self, plain: Translator, tools: ToolTurn | None) -> Compacting:
         """The Translator of the turn; `plain` and `tools` are those that it would have without compaction."""
         compaction, past, ask = self._compaction, self._past, self._ask
-        items = compaction.items if tools is None else tools.plain(compaction.items)
+        items = compaction.items if tools is None else tools.past.plain(compaction.items)
         question = compaction.question(items)
         upstream, options = ask.upstream, ask.options
         summarizing = ask.pair.translator(question, upstream, options, past._replace(history=History()))

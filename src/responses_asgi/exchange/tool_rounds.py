@@ -1,9 +1,8 @@
 """Tools that the service runs, in one exchange: what the upstream is offered, and the calls between rounds.
 
-1. What earlier turns show of such calls becomes what the upstream said and was told then.
-2. A call that a person has agreed to is run before the upstream is asked; one that was refused is told so.
-3. The calls of a round run side by side. A tool that fails is told to the model; it never breaks the stream.
-4. What the client demands of the first round (`tool_choice`) is not demanded of those that follow, or no
+1. A call that a person has agreed to is run before the upstream is asked (`past_calls`).
+2. The calls of a round run side by side. A tool that fails is told to the model; it never breaks the stream.
+3. What the client demands of the first round (`tool_choice`) is not demanded of those that follow, or no
    round would be the last. The last one that is allowed has to be an answer.
 """
 
@@ -12,27 +11,26 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
-from responses_asgi.errors import InvalidRequestError
 from responses_asgi.exchange.answer import Answer
 from responses_asgi.exchange.hosted_tools import HostedTools, Offer
 from responses_asgi.exchange.interceptors import ToolRun, around_tool
 from responses_asgi.exchange.options import Options
 from responses_asgi.exchange.pairs import Past, pair_of
+from responses_asgi.exchange.past_calls import Approved, PastCalls
 from responses_asgi.loss import Losses
 from responses_asgi.translate.chat_over_responses import ChatOverResponses
 from responses_asgi.translate.chat_parts import ANNOTATIONS
 from responses_asgi.translate.chat_to_responses import ChatToResponses
 from responses_asgi.translate.hosted_calls import Tell
-from responses_asgi.translate.hosted_kinds import EarlierCalls
 from responses_asgi.translate.response_object import new_response
 from responses_asgi.translate.rounds import HostedCall, HostedName, HostedResult, Rounds, Staged
 from responses_asgi.translate.translator import Dialect, History, NewId, Translator
 from responses_asgi.types.asgi import Receive
-from responses_asgi.types.json import JSON, dumps, loads
+from responses_asgi.types.json import JSON, loads
 from responses_asgi.upstreams.context import ExchangeContext
 from responses_asgi.upstreams.request import while_client_stays
 from responses_asgi.upstreams.upstream import Upstream
@@ -43,8 +41,6 @@ logger = logging.getLogger("responses_asgi")
 
 TOO_MANY = "The limit of tool calls for this response is reached; answer with what you know."
 TOO_LATE = "The time for tool calls of this response is over; answer with what you know."
-REFUSED = "The user did not agree to this call."
-GONE = "There is no such tool any more."
 BROKEN = "The tool could not be run."
 
 # What stands in a response for what a request says of its servers: as OpenAI has it.
@@ -87,8 +83,8 @@ async def staged(
     tools = ToolTurn(hosted, offer, context, past.new_id, images=upstream.profile.tool_images)
     spoken = offer.body.get("input")
     items = spoken if isinstance(spoken, list) else []
-    tools.review([*history.items, *items])
-    asked = {**offer.body, "input": tools.plain(items)} if items else dict(offer.body)
+    tools.past.review([*history.items, *items])
+    asked = {**offer.body, "input": tools.past.plain(items)} if items else dict(offer.body)
     pair = pair_of("responses", upstream)
     if pair.spoken == "chat":
         # It is heeded here, and would be reported as lost.
@@ -96,13 +92,13 @@ async def staged(
         if tools.names:
             asked["tools"] = [_loose(tool, tools.names) for tool in asked["tools"]]
     before = history._replace(
-        items=tools.plain(history.items), echo={**history.echo, **_shown(body, options.dialect)}
+        items=tools.past.plain(history.items), echo={**history.echo, **_shown(body, options.dialect)}
     )
     rounds = Rounds(
         lambda: pair.translator(tools.asking(asked), upstream, options, past._replace(history=before)),
         names=tools.names,
         new_id=past.new_id,
-        listed=tools.shown,
+        listed=tools.past.shown,
         annotations=ANNOTATIONS[options.dialect],
     )
     made = rounds if outer is None else ChatOverResponses(outer, rounds, progress=hosted.progress)
@@ -133,13 +129,6 @@ def _relaxed(choice: Any) -> Any:
     return "auto" if isinstance(choice, Mapping) or choice == "required" else choice
 
 
-class _Approved(NamedTuple):
-    """A call that a person has agreed to, and by which name it is known here."""
-
-    question: JSON
-    name: str
-
-
 class ToolTurn:
     """The tools of one exchange: made with what is offered, then asked for the Rounds, then run.
 
@@ -155,13 +144,12 @@ class ToolTurn:
         *,
         images: bool = True,
     ) -> None:
+        self.past = PastCalls(offer, new_id)
         self._hosted = hosted
         self._offer = offer
         self._context = context
-        self._new_id = new_id
         self._images = images
         self._losses = Losses()
-        self._by_tool = {(tool.label, tool.name): name for name, tool in offer.tools.items()}
         self._limit = context.request.get("max_tool_calls")
         alone = context.request.get("parallel_tool_calls") is False
         self._turns = asyncio.Semaphore(1 if alone else hosted.concurrency)
@@ -169,11 +157,6 @@ class ToolTurn:
         self._rounds = 1
         self._left = hosted.seconds
         self._deadline = 0.0
-        self._shown: list[JSON] = list(offer.listed)
-        self._waiting: list[_Approved] = []
-        self._decided: dict[str, HostedResult] = {}
-        self._outputs: dict[str, list[JSON]] = {}
-        self._earlier = EarlierCalls({}, [])
 
     @property
     def names(self) -> dict[str, HostedName]:
@@ -184,14 +167,9 @@ class ToolTurn:
         }
 
     @property
-    def shown(self) -> list[JSON]:
-        """The items that are told before the upstream says anything; calls that were approved come to it."""
-        return self._shown
-
-    @property
     def waiting(self) -> bool:
         """Whether there are approved calls that are to be run before the upstream is asked."""
-        return bool(self._waiting)
+        return bool(self.past.waiting)
 
     def asking(self, body: JSON) -> JSON:
         """The request of the round that begins now."""
@@ -201,61 +179,12 @@ class ToolTurn:
         choice = "none" if last else _relaxed(body.get("tool_choice"))
         return body if choice == body.get("tool_choice") else {**body, "tool_choice": choice}
 
-    def review(self, items: Iterable[JSON]) -> None:
-        """Find the calls that were waiting for an approval and have it now, or have been refused.
-
-        `items` are those of the history and the input. Raises InvalidRequestError for an answer to a question
-        that is not among them.
-        """
-        items = list(items)
-        self._earlier = EarlierCalls(self._offer.kinds, items)
-        questions = {item.get("id"): item for item in items if item.get("type") == "mcp_approval_request"}
-        answered = {item.get("approval_request_id") for item in items if item.get("type") == "mcp_call"}
-        for item in items:
-            if item.get("type") != "mcp_approval_response" or item.get("approval_request_id") in answered:
-                continue
-            question = questions.get(item.get("approval_request_id"))
-            if question is None:
-                raise InvalidRequestError(
-                    f"There is no approval request {item.get('approval_request_id')!r:.100}.",
-                    param="input",
-                    code="invalid_value",
-                )
-            answered.add(question["id"])
-            name = self._by_tool.get((str(question.get("server_label")), str(question.get("name"))))
-            if not item.get("approve"):
-                why = f"{REFUSED} {item.get('reason') or ''}".strip()
-                self._decided[question["id"]] = HostedResult(why, failed=True)
-            elif name is None:
-                self._decide(question, HostedResult(GONE, failed=True))
-            else:
-                self._decided[question["id"]] = HostedResult("")
-                self._waiting.append(_Approved(question, name))
-
-    def plain(self, items: Sequence[JSON]) -> list[JSON]:
-        """The items as the upstream knows them: what it called by its own names, and what it was told."""
-        plain: list[JSON] = []
-        for item in items:
-            kind = item.get("type")
-            typed = self._earlier.plain(item)
-            if typed is not None:
-                plain += typed
-            elif kind == "mcp_call":
-                plain += self._pair(item, _kept(item))
-            elif kind == "mcp_approval_request" and item.get("id") in self._decided:
-                pair = self._pair(item, self._decided[item["id"]].told)
-                self._outputs.setdefault(item["id"], []).append(pair[1])
-                plain += pair
-            elif kind not in ("mcp_list_tools", "mcp_approval_request", "mcp_approval_response"):
-                plain.append(item)
-        return plain
-
     async def run_approved(self, losses: Losses, receive: Receive) -> bool:
         """Run the calls that people have agreed to; False: the client has left meanwhile.
 
-        What `plain` gave holds the results then.
+        What `past` gave for the upstream holds the results then.
         """
-        waiting, self._waiting = self._waiting, []
+        waiting, self.past.waiting = self.past.waiting, []
         return await self._together([partial(self._approved, each) for each in waiting], losses, receive)
 
     async def run(self, rounds: Staged, answer: Answer, receive: Receive) -> bool:
@@ -303,10 +232,10 @@ class ToolTurn:
             result = await self._result(call.name, call.arguments, tell)
         await answer.tell(rounds.settle(call, result))
 
-    async def _approved(self, approved: _Approved) -> None:
+    async def _approved(self, approved: Approved) -> None:
         async with self._turns:
-            result = await self._result(approved.name, approved.question.get("arguments") or "{}", _unseen)
-        self._decide(approved.question, result)
+            result = await self._result(approved.name, approved.arguments, _unseen)
+        self.past.decide(approved.question, result)
 
     async def _result(self, name: str, written: str, tell: Tell) -> HostedResult:
         if self._limit is not None and self._made >= self._limit:
@@ -340,47 +269,6 @@ class ToolTurn:
         )
         return result._replace(parts=())
 
-    def _decide(self, question: JSON, result: HostedResult) -> None:
-        """Put the result of a call that a person has agreed to where it is told."""
-        self._decided[question["id"]] = result
-        for output in self._outputs.get(question["id"], ()):
-            output["output"] = result.told
-        self._shown.append(
-            {
-                "id": self._new_id("mcp_"),
-                "type": "mcp_call",
-                "server_label": question.get("server_label"),
-                "name": question.get("name"),
-                "arguments": question.get("arguments") or "{}",
-                "output": None,
-                "error": None,
-                "approval_request_id": question["id"],
-                **result.fields,
-            }
-        )
-
-    def _pair(self, item: JSON, told: str | list[JSON]) -> list[JSON]:
-        """A call and its result as a function's; the id of the item joins them."""
-        place = (str(item.get("server_label")), str(item.get("name")))
-        name = self._by_tool.get(place) or "__".join(place)
-        called = {"call_id": item["id"], "name": name, "arguments": item.get("arguments") or "{}"}
-        answer = {"call_id": item["id"], "output": told}
-        return [{"type": "function_call", **called}, {"type": "function_call_output", **answer}]
-
 
 async def _unseen(seen: JSON) -> None:
     """What a call that was waiting for an approval lets see of its result is not told."""
-
-
-def _kept(item: JSON) -> str:
-    """What the model was told by an `mcp_call` of an earlier turn."""
-    for told in (item.get("output"), item.get("error")):
-        if isinstance(told, str):
-            return told
-        if isinstance(told, Mapping):
-            content = told.get("content")
-            parts = content if isinstance(content, list) else []
-            texts = [part.get("text") for part in parts if isinstance(part, Mapping)]
-            said = "\n".join(text for text in [*texts, told.get("message")] if isinstance(text, str))
-            return said or dumps(told).decode()
-    return "No result was kept."

@@ -57,6 +57,17 @@ def cited(text: str) -> list[tuple[str, str]]:
         ("So [1](https://a.test/one).", [("/one", "[1](https://a.test/one)")]),
         ("](https://a.test/one)", [("/one", "https://a.test/one")]),
         ("Broken [it](https://a.test/one and )", [("/one", "https://a.test/one")]),
+        (
+            "See (https://a.test/one)(x), **https://a.test/one**, https://a.test/one[2]",
+            [
+                ("/one", "https://a.test/one"),
+                ("/one", "https://a.test/one"),
+                ("/one", "https://a.test/one"),
+                ("/", "[2]"),
+            ],
+        ),
+        ("See [it](https://a.test/one?utm_source=me)", [("/one", "[it](https://a.test/one?utm_source=me)")]),
+        ("Note: this cites nothing:)))))))))) and no more", []),
         ("`a[1]` is code", []),
         ("```\na[1]\nhttps://a.test/one\n```\nbut [2] is not", [("/", "[2]")]),
         ("```\nnever closed [1]", []),
@@ -64,6 +75,12 @@ def cited(text: str) -> list[tuple[str, str]]:
 )
 def test_what_a_text_cites(text: str, expected: list[tuple[str, str]]) -> None:
     assert cited(text) == expected
+
+
+def test_addresses_with_parentheses() -> None:
+    address = "https://a.test/XAI_(company)"
+    sources = Citations([page(1, address)])
+    assert [each["at"] for each in sources.of(f"See ({address}) or [it]({address}).")] == [(5, 33), (38, 72)]
 
 
 def test_sources_without_numbers_are_cited_by_their_marks() -> None:

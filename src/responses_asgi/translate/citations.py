@@ -14,11 +14,16 @@ from responses_asgi.types.json import JSON
 
 __all__ = ["Citation", "Citations"]
 
-# Code comes first, so that nothing in it is taken for a citation.
-_CODE = r"```.*?(?:```|\Z)|`[^`\n]*`"
-_NUMBERS = r"[\[【](?P<numbers>\d{1,3}(?:\s*,\s*\d{1,3})*)[\]】](?!\()"
-# What may follow an address, so that it is not the beginning of a longer one.
-_ENDED = r"""/?(?=[\s)\]>"'`*|,;]|[.!?:](?:[\s)\]*]|\Z)|\?utm_|\Z)"""
+# Code comes first, so that nothing in it is taken for a citation; then numbers, then all that may be a mark.
+_CITING = re.compile(
+    r"```.*?(?:```|\Z)|`[^`\n]*`"
+    r"|[\[【](?P<numbers>\d{1,3}(?:\s*,\s*\d{1,3})*)[\]】](?!\()"
+    r"""|(?P<mark>[a-z]{3,10}:[^\s\[\]【】<>"'`|]{1,2000})""",
+    re.DOTALL,
+)
+_AFTER = ".,;:!?*/"
+"""What may follow an address without being part of it."""
+_MOST_CUTS = 8
 
 
 class Citation(NamedTuple):
@@ -43,55 +48,56 @@ class Citations:
     """
 
     def __init__(self, known: Sequence[Citation] = ()) -> None:
-        self._known: list[Citation] = []
-        self._pattern: re.Pattern[str] | None = None
+        self._numbers: dict[int, Citation] = {}
+        self._marks: dict[str, Citation] = {}
         self.add(known)
 
     def __bool__(self) -> bool:
-        return bool(self._known)
+        return bool(self._numbers or self._marks)
 
     @property
     def next_number(self) -> int:
         """The number of the next source that gets one."""
-        return max((each.number for each in self._known), default=0) + 1
+        return max(self._numbers, default=0) + 1
 
     def add(self, found: Sequence[Citation]) -> None:
         """Take sources that can be cited from now on."""
-        self._known += found
-        self._pattern = None
+        for each in found:
+            if each.number:
+                self._numbers[each.number] = each
+            for mark in each.marks:
+                self._marks.setdefault(mark.rstrip("/"), each)
 
     def of(self, text: str) -> list[JSON]:
         """The annotations of a whole text, in its order. Positions are counted in characters."""
-        if not self._known:
+        if not self:
             return []
-        if self._pattern is None:
-            self._pattern = self._made()
         return [
             cited.annotate(*place)
-            for match in self._pattern.finditer(text)
+            for match in _CITING.finditer(text)
             for cited, place in self._cited(match, text)
         ]
 
-    def _made(self) -> re.Pattern[str]:
-        marks = {_bare(mark) for each in self._known for mark in each.marks} - {""}
-        named = "|".join(re.escape(mark) for mark in sorted(marks, key=len, reverse=True))
-        marked = f"|(?P<mark>{named}){_ENDED}" if named else ""
-        return re.compile(f"{_CODE}|{_NUMBERS}{marked}", re.DOTALL)
-
     def _cited(self, match: re.Match[str], text: str) -> Iterator[tuple[Citation, tuple[int, int]]]:
-        said = match.groupdict()
-        if said["numbers"]:
-            numbers = dict.fromkeys(int(number) for number in said["numbers"].split(","))
-            by_number = {each.number: each for each in self._known if each.number}
-            yield from ((by_number[number], match.span()) for number in numbers if by_number.get(number))
-        elif mark := said.get("mark"):
-            marked = next(each for each in self._known if mark in map(_bare, each.marks))
-            yield marked, _around(text, *match.span()) if marked.whole_link else match.span()
+        if match["numbers"]:
+            numbers = dict.fromkeys(int(number) for number in match["numbers"].split(","))
+            yield from ((self._numbers[each], match.span()) for each in numbers if each in self._numbers)
+        elif match["mark"] and (mark := self._known(match["mark"])):
+            place = match.start(), match.start() + len(mark)
+            cited = self._marks[mark.rstrip("/")]
+            yield cited, _around(text, *place) if cited.whole_link else place
 
-
-def _bare(mark: str) -> str:
-    """A mark without the slash at its end, which addresses have or have not."""
-    return mark.rstrip("/")
+    def _known(self, written: str) -> str | None:
+        """The mark at the beginning of what is written; an address may have a slash more or less."""
+        for _ in range(_MOST_CUTS):
+            for mark in (written, written.partition("?utm_")[0]):
+                bare = mark.rstrip(_AFTER)
+                if bare in self._marks:
+                    return mark[: len(bare) + mark.startswith("/", len(bare))]
+            written, closed, _ = written.rpartition(")")
+            if not closed:
+                break
+        return None
 
 
 def _around(text: str, start: int, end: int) -> tuple[int, int]:

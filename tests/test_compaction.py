@@ -322,6 +322,9 @@ async def test_other_entries_are_told_as_lost() -> None:
             "Hi", context_management=[{**MANAGED[0], "compact_threshold": 5}], status=400
         )
         assert error["error"]["param"] == "context_management[0].compact_threshold"
+        error = await client.post("Hi", context_management=["compaction"], status=400)
+        assert error["error"]["param"] == "context_management[0]"
+        assert "_" not in error["error"]["message"].replace("context_management", "")
 
 
 async def test_an_answer_that_fails_after_the_compaction() -> None:

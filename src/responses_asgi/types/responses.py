@@ -62,7 +62,7 @@ class _Request(SharedFields):
     conversation: TextOrObject = None
     prompt: JSON | None = None
     truncation: str | None = None
-    context_management: list[_ContextManagement] | None = None
+    context_management: Objects | None = None
 
 
 class _Message(Open):
@@ -231,6 +231,8 @@ def validate_request(body: object, *, model_required: bool = True) -> JSON:
     """
     checked = check_body(_Request, body, model_required=model_required)
     _check_state(checked)
+    for i, entry in enumerate(checked.get("context_management") or ()):
+        check(_ContextManagement, entry, f"context_management[{i}]")
     given = checked.get("input")
     if not given and not any(
         checked.get(key) for key in ("instructions", "previous_response_id", "conversation", "prompt")

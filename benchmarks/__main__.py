@@ -6,6 +6,7 @@ import argparse
 import fnmatch
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.measurement import REPEATS
@@ -28,7 +29,7 @@ def main(arguments: list[str]) -> int:
         for name, scenario in SUITE.items():
             print(f"{name:<34} {scenario.about}")
         return 0
-    names = [name for name in SUITE if not asked.names or any(fnmatch.fnmatch(name, n) for n in asked.names)]
+    names = _chosen(asked.names)
     if not names:
         parser.error(f"no scenario is named {' or '.join(asked.names)}; see --list")
     run = Run.begin()
@@ -41,6 +42,13 @@ def main(arguments: list[str]) -> int:
             asked.json.write_text(json.dumps(run.document(), indent=1) + "\n", encoding="utf-8")
     show_yardsticks(run.results)
     return 0
+
+
+def _chosen(patterns: Sequence[str]) -> list[str]:
+    """The scenarios that are named; without names all that need not be asked for by name."""
+    if not patterns:
+        return [name for name, scenario in SUITE.items() if not scenario.only_by_name]
+    return [name for name in SUITE if any(fnmatch.fnmatch(name, pattern) for pattern in patterns)]
 
 
 if __name__ == "__main__":

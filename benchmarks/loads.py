@@ -7,6 +7,7 @@ ask for answers, and the CPU time that the server's processes used for them is d
 from __future__ import annotations
 
 import asyncio
+import statistics
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from benchmarks.answers import ANSWERS, Answer
 from benchmarks.clients import ask_over_http, ask_over_websocket
 from benchmarks.delivery import check, check_events
 from benchmarks.measurement import Result, alternate
+from benchmarks.peers import PEERS
 from benchmarks.processes import Process, module, running
 from benchmarks.stores import store_url
 from responses_asgi.upstreams.upstream import WireAPI
@@ -34,9 +36,15 @@ class Asked(NamedTuple):
     requests: int = 6
 
 
+_OWN = "CPU of the upstream itself"
+
+_NOTHING = 0.01
+"""Microseconds that an upstream takes which nobody asks."""
+
+
 @dataclass(frozen=True)
 class Contender:
-    """A server: a row of `APPS` in front of a row of `ANSWERS`, and how it is asked.
+    """A server: a row of `APPS` or `PEERS` in front of a row of `ANSWERS`, and how it is asked.
 
     - `client`: the API that its clients speak. `over`: how they are connected.
     - `fast`: whether it has the extra `fast`. `store`: the store that the app `stored` is given.
@@ -85,13 +93,20 @@ def measure(name: str, load: Load, repeats: int) -> Result:
                 measures[contender.name] = _turn(server, contender, load, upstream, spent_upstream)
         samples = alternate(measures, repeats)
     baseline = load.contenders[0].name
-    also = {"us of CPU of the upstream, the least": min(spent_upstream)}
-    return Result(name, f"us/{load.per}", baseline, samples, also)
+    result = Result(name, f"us/{load.per}", baseline, samples)
+    own = statistics.median(spent_upstream)
+    if own < _NOTHING:
+        return result
+    return replace(
+        result, also={_OWN: own, f"times as much is taken by {baseline}": result.median(baseline) / own}
+    )
 
 
 def _started(stack: ExitStack, contender: Contender, upstream: Process) -> Process:
     options = ["--fast"] if contender.fast else []
     url = f"{upstream.url}/{contender.answer}"
+    if contender.app in PEERS:
+        return stack.enter_context(PEERS[contender.app](url))
     environment = {}
     if contender.store:
         environment["BENCHMARK_STORE"] = stack.enter_context(store_url(contender.store))
@@ -106,6 +121,7 @@ def _turn(
     answer = contender.said
     connections, requests = contender.asked or load.asked
     divisor = connections * requests * (answer.deltas if load.per == "delta" else 1)
+    exact = contender.app not in PEERS
 
     def turn() -> float:
         before, upstream_before = server.cpu(), upstream.cpu()
@@ -117,7 +133,7 @@ def _turn(
             )
             spent = server.cpu() - before
             for body in bodies:
-                check(body, answer, contender.client)
+                check(body, answer, contender.client, exact=exact)
         else:
             turns = asyncio.run(
                 ask_over_websocket(server.url, answer, connections=connections, requests=requests)

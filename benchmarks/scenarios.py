@@ -12,7 +12,7 @@ from benchmarks.loads import Asked, Contender, Load
 from benchmarks.stores import STORES, available
 from responses_asgi.upstreams.upstream import WireAPI
 
-__all__ = ["LOADS"]
+__all__ = ["LOADS", "PEER"]
 
 
 class _Way(NamedTuple):
@@ -127,3 +127,9 @@ LOADS: dict[str, Load] = {
         per="request",
     ),
 }
+
+PEER = Load(
+    "LiteLLM's proxy beside the bridge, 32 deltas in each write of the upstream",
+    (*_http("burst", _TO_CHAT), Contender("LiteLLM", "LiteLLM", "chat-burst", "responses")),
+)
+"""Needs LiteLLM, which is installed only when asked for."""

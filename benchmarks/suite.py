@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from benchmarks import imports, loads, open_streams, translator
 from benchmarks.measurement import Result
-from benchmarks.scenarios import LOADS
+from benchmarks.scenarios import LOADS, PEER
 
 __all__ = ["SUITE", "Scenario"]
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """One scenario: what it is about, and `measure(name, repeats)`."""
+    """One scenario: what it is about, `measure(name, repeats)`, and whether it must be asked for by name."""
 
     about: str
     measure: Callable[[str, int], Result]
+    only_by_name: bool = False
 
 
 def _load(load: loads.Load) -> Scenario:
@@ -33,4 +34,5 @@ SUITE: dict[str, Scenario] = {
         "memory for 1000 open streams", partial(open_streams.measure, place="in-process")
     ),
     "open-http": Scenario("memory for 1000 open streams", partial(open_streams.measure, place="http")),
+    "peer": replace(_load(PEER), only_by_name=True),
 }

@@ -20,7 +20,7 @@ def show_result(result: Result, about: str) -> None:
             flush=True,
         )
     for name, value in result.also.items():
-        print(f"  ({name}: {value:.3g})", flush=True)
+        print(f"  {name}: {value:.3g}", flush=True)
 
 
 def show_yardsticks(results: Mapping[str, Result]) -> None:

@@ -20,7 +20,7 @@ from responses_asgi.translate.hosted_kinds import (
     row_of,
 )
 from responses_asgi.translate.item_writer import ItemWriter
-from responses_asgi.translate.mcp_items import MCPQuestion
+from responses_asgi.translate.mcp_items import MCPCall, MCPQuestion
 from responses_asgi.types.json import JSON
 
 
@@ -257,6 +257,22 @@ def test_a_search_that_is_never_made_has_failed() -> None:
     call.whole('{"query":"q"}')
     call.cut("")
     assert writer.output[0]["status"] == "failed"
+
+
+def test_arguments_that_came_whole_are_told_in_one_piece() -> None:
+    writer = ItemWriter()
+    call = MCPCall(HostedName("wiki", "read"), writer, lambda prefix: prefix)
+    call.whole("{}")
+    call.sight({})
+    call.settle(HostedResult("It."))
+    steps = [event.type.removeprefix("response.mcp_call") for event in writer.given()]
+    assert steps[1:-1] == [".in_progress", "_arguments.delta", "_arguments.done", ".completed"]
+
+
+def test_items_that_declare_other_tools_stay() -> None:
+    earlier = EarlierCalls(NAMES, [])
+    assert earlier.plain({"type": "additional_tools", "tools": [{"type": "function", "name": "f"}]}) is None
+    assert earlier.plain({"type": "additional_tools", "tools": [{"type": "web_search"}]}) == []
 
 
 def test_half_a_call_is_no_question() -> None:

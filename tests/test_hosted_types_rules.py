@@ -255,6 +255,10 @@ def test_what_cannot_be_implemented(options: Any, said: str) -> None:
         Hosted(**options)
 
 
+async def test_health_names_the_types() -> None:
+    assert Hosted(types={"web_search": search}).health() == {"servers": {}, "types": ["web_search"]}
+
+
 # Failures
 
 

@@ -143,6 +143,8 @@ class Hosted:
         told: JSON = {"servers": servers}
         if self._tools:
             told["tools"] = sum(map(len, self._tools.values()))
+        if self._types.names:
+            told["types"] = list(self._types.names)
         return told | {"guests": len(pool.guests)} if pool and self._hosts else told
 
     def _called(self, body: JSON, history: Sequence[JSON]) -> bool:

@@ -88,9 +88,13 @@ class Answer:
         return "text/event-stream" if self.streamed else "application/json"
 
 
-def _chunk(delta: dict[str, Any], finish: str | None = None, usage: Any = None) -> bytes:
+def _chunk(delta: dict[str, Any], finish: str | None = None) -> bytes:
     choice = {"index": 0, "delta": delta, "finish_reason": finish}
-    return b"data: " + dumps({**CHUNK, "model": "house", "choices": [choice], "usage": usage}) + b"\n\n"
+    return _data({**CHUNK, "model": "house", "choices": [choice], "usage": None})
+
+
+def _data(document: dict[str, Any]) -> bytes:
+    return b"data: " + dumps(document) + b"\n\n"
 
 
 def _chat(answer: Answer) -> Iterator[bytes]:
@@ -98,14 +102,15 @@ def _chat(answer: Answer) -> Iterator[bytes]:
     if answer.kind == "text":
         for text in answer.texts():
             yield _chunk({"content": text})
-        yield _chunk({}, "stop", USAGE)
+        yield _chunk({}, "stop")
     else:
         for index, pieces in enumerate(answer.calls()):
             opened = {"id": f"call_{index}", "type": "function", "function": {"name": "add", "arguments": ""}}
             yield _chunk({"tool_calls": [{"index": index, **opened}]})
             for piece in pieces:
                 yield _chunk({"tool_calls": [{"index": index, "function": {"arguments": piece}}]})
-        yield _chunk({}, "tool_calls", USAGE)
+        yield _chunk({}, "tool_calls")
+    yield _data({**CHUNK, "model": "house", "choices": [], "usage": USAGE})
     yield b"data: [DONE]\n\n"
 
 

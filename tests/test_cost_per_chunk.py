@@ -22,18 +22,18 @@ SLOWED = """
 import json
 from benchmarks import installed
 installed.choose(fast=False)
-from responses_asgi.translate.responses_to_chat import ResponsesToChat
+from responses_asgi.translate.response_writer import ResponseWriter
 
-feed = ResponsesToChat.feed
+say_delta = ResponseWriter.say_delta
 
-def feed_a_copy(self, chunk, *arguments):
-    return feed(self, json.loads(json.dumps(chunk)), *arguments)
+def say_a_copy(self, type, head, text, tail):
+    say_delta(self, type, head, json.loads(json.dumps({"text": text}))["text"], tail)
 
-ResponsesToChat.feed = feed_a_copy
+ResponseWriter.say_delta = say_a_copy
 from benchmarks.counts import main
 main(["--json"])
 """
-"""The same counting where each chunk of a Chat upstream is copied before it is translated."""
+"""The same counting where the text of each delta to a Responses client is copied once more."""
 
 pytestmark = pytest.mark.skipif(
     not baseline(), reason=f"no baseline for Python {VERSION}; {UPDATE} makes one"

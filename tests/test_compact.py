@@ -103,6 +103,13 @@ async def test_messages_of_the_user_are_kept_and_the_rest_becomes_a_summary() ->
     assert service.lost == []
 
 
+async def test_a_trigger_at_the_end_asks_for_the_same() -> None:
+    service = Service()
+    made = await service.compact(input=[*CONVERSATION, {"type": "compaction_trigger"}])
+    assert service.asked["input"][:-1] == CONVERSATION
+    assert [item["type"] for item in made["output"]] == ["message", "message", "message", "compaction"]
+
+
 async def test_the_model_reads_the_conversation_and_is_asked_at_its_end() -> None:
     service = Service()
     await service.compact(input=CONVERSATION, instructions="You are a guide.")

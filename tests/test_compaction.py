@@ -27,10 +27,13 @@ from responses_asgi.testing import (
     Usage,
     assert_valid_stream,
 )
+from responses_asgi.translate.compacting import Compacting
+from responses_asgi.translate.response_writer import ResponseWriter
 from responses_asgi.transport import ASGITransport
 from responses_asgi.types.json import JSON
 from tests.background_driver import eventually
 from tests.loopback import until
+from tests.machine import STOP, delta, translator
 from tests.websocket_driver import bridged as socket_to
 
 TRIGGER: JSON = {"type": "compaction_trigger"}
@@ -365,6 +368,43 @@ async def test_tools_of_the_service_are_run_after_a_compaction() -> None:
         assert ("tool", LONG) in client.told(0), "the summary is made of results, too"
         assert client.told(1) == [("user", "Weather?"), ("user", TOLD), ("user", "And now?")]
         assert client.told(2)[-1] == ("tool", "weather: fine")
+
+
+async def test_a_call_that_is_being_decided_is_not_summarized() -> None:
+    said: list[JSON] = [
+        {"role": "user", "content": "Weather?"},
+        {"role": "assistant", "content": LONG},
+        {
+            "type": "mcp_approval_request",
+            "id": "mcpr_1",
+            "server_label": "tools",
+            "name": "search",
+            "arguments": "{}",
+        },
+        {"type": "mcp_approval_response", "approval_request_id": "mcpr_1", "approve": False},
+    ]
+    async with client_of("As you like.", hosted=Hosted(tools=[search])) as client:
+        assert kinds(await client.post(said, context_management=MANAGED)) == ["message"]
+        assert "context_management;clamped" in client.lost
+
+
+def test_the_response_while_its_answer_is_made() -> None:
+    first, second = translator(), translator()
+    writer = ResponseWriter(
+        {"id": "resp_1", "created_at": 1}, dialect="openai", new_id=lambda prefix: prefix, now=lambda: 2
+    )
+    compacting = Compacting(first, writer, seal=str.upper, goes_on=True)
+    compacting.start()
+    compacting.feed(delta({"content": "Oslo."}))
+    compacting.feed(STOP)
+    assert not compacting.paused
+    compacting.finish(marker=True)
+    assert (compacting.paused, compacting.summarized, compacting.pending) == (True, True, [])
+    compacting.proceed(second)
+    compacting.feed(delta({"content": "Y"}))
+    assert (compacting.paused, compacting.goes_on, compacting.complete()) == (False, False, False)
+    assert compacting.snapshot()["output"][0]["encrypted_content"] == "OSLO."
+    assert (compacting.snapshot()["id"], compacting.response_id) == ("resp_1", "resp_1")
 
 
 async def test_a_client_that_leaves_between_summary_and_answer() -> None:

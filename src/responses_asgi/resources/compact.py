@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from responses_asgi.history.compaction import CARRIED, as_items, is_kept, kept_output, summary_question
+from responses_asgi.history.items import COMPACTION_TRIGGER
 from responses_asgi.history.sealed import summary_token
 from responses_asgi.loss import Losses
 from responses_asgi.translate.compacting import summary_of
@@ -49,7 +50,11 @@ async def compact(
     """
     checked = validate_request(body)
     turn = await state.begin(_conversation(checked), owner, client="responses", spoken="chat")
-    items = [*turn.history.items, *as_items(turn.body.get("input"))]
+    given = as_items(turn.body.get("input"))
+    if given and given[-1].get("type") == COMPACTION_TRIGGER:
+        # It asks for what is done here anyway.
+        given = given[:-1]
+    items = [*turn.history.items, *given]
     if not items:
         raise missing("input")
     report = Losses() if losses is None else losses

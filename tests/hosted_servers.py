@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -109,12 +110,14 @@ def names(tools: Sequence[JSON]) -> list[str]:
     return [tool["name"] for tool in tools]
 
 
-def open_sockets() -> int:
-    """How many sockets and pipes this process has open."""
-    found = 0
+def held() -> set[object]:
+    """The tasks of this loop, and the sockets and pipes of this process: what is new must not stay."""
+    found: set[object] = set(asyncio.all_tasks())
     for entry in os.listdir("/proc/self/fd"):
         try:
-            found += os.readlink(f"/proc/self/fd/{entry}").startswith(("socket:", "pipe:"))
+            link = os.readlink(f"/proc/self/fd/{entry}")
         except OSError:
             continue
+        if link.startswith(("socket:", "pipe:")):
+            found.add(link)
     return found

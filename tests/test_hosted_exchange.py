@@ -19,7 +19,7 @@ from responses_asgi.types.json import JSON
 from responses_asgi.upstreams.answers import ToolCall
 from responses_asgi.upstreams.upstream import Upstream
 from tests.asgi_driver import Exchange, post
-from tests.hosted_servers import QUICK, alive, mcp, open_sockets, opened, started, stdio
+from tests.hosted_servers import QUICK, alive, held, mcp, opened, started, stdio
 from tests.loopback import until
 
 PATH = "/v1/chat/completions"
@@ -114,7 +114,7 @@ async def test_a_client_that_leaves_ends_the_call(tmp_path: Path) -> None:
 @pytest.mark.timeout(240)
 async def test_a_hundred_responses_of_five_rounds_leave_nothing_behind(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    tasks, sockets = len(asyncio.all_tasks()), open_sockets()
+    before = held()
     limits = HostedLimits(call_timeout=120.0, start_wait=60.0)
     async with opened(Hosted(servers={"s": stdio(log)}, limits=limits)) as hosted:
         app = bridge(hosted, Model())
@@ -127,4 +127,4 @@ async def test_a_hundred_responses_of_five_rounds_leave_nothing_behind(tmp_path:
         assert {item["output"] for item in response["output"][:5]} == {str(number + 1)}
     assert len(started(log)) == 1
     await until(lambda: not alive(started(log)[0]))
-    await until(lambda: (len(asyncio.all_tasks()), open_sockets()) == (tasks, sockets))
+    await until(lambda: not held() - before, 30)

@@ -19,11 +19,11 @@ from tests.hosted_servers import (
     asking,
     call,
     context,
+    held,
     lifespan_of,
     mcp,
     names,
     offered,
-    open_sockets,
     opened,
     over_http,
 )
@@ -199,7 +199,7 @@ async def test_a_guest_that_is_away_is_told_and_tried_again_by_the_next_request(
 
 
 async def test_guests_are_few_and_leave_when_idle() -> None:
-    tasks, sockets = len(asyncio.all_tasks()), open_sockets()
+    before = held()
     async with over_http() as url, opened(guests(owner_guests=2, guests=3, guest_idle=0.5)) as hosted:
         offers = [await offered(hosted, bringing(f"{url}?n={n}"), ALICE) for n in range(3)]
         assert hosted.health()["guests"] == 2
@@ -210,7 +210,7 @@ async def test_guests_are_few_and_leave_when_idle() -> None:
         assert (await add(offers[0])).output == "3"
         await until(lambda: hosted.health()["guests"] == 0)
         assert (await add(offers[1])).output == "3"
-    await until(lambda: (len(asyncio.all_tasks()), open_sockets()) == (tasks, sockets))
+    await until(lambda: not held() - before, 30)
 
 
 async def test_too_many_guests_in_use() -> None:

@@ -18,11 +18,11 @@ from tests.hosted_servers import (
     alive,
     asking,
     call,
+    held,
     mcp,
     names,
     odd,
     offered,
-    open_sockets,
     opened,
     started,
     stdio,
@@ -205,7 +205,7 @@ async def test_a_request_waits_for_a_server_that_starts_only_so_long() -> None:
 async def test_nothing_stays_behind(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.ERROR)
     log = tmp_path / "log"
-    tasks, sockets = len(asyncio.all_tasks()), open_sockets()
+    before = held()
     servers = {"a": stdio(log), "b": stdio(log), "bad": odd("silent")}
     limits = HostedLimits(start_wait=0.1, call_timeout=20.0)
     async with opened(Hosted(servers=servers, limits=limits)) as hosted:
@@ -219,6 +219,6 @@ async def test_nothing_stays_behind(tmp_path: Path, caplog: pytest.LogCaptureFix
     assert (await running).failed
     assert len(started(log)) == 2
     await until(lambda: not any(alive(pid) for pid in started(log)))
-    await until(lambda: (len(asyncio.all_tasks()), open_sockets()) == (tasks, sockets))
+    await until(lambda: not held() - before, 30)
     assert hosted.health()["servers"]["a"]["state"] == "stopped"
     assert not [record for record in caplog.records if record.name.startswith("responses_asgi")]

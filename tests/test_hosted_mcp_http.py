@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +19,7 @@ from responses_asgi.upstreams.context import ExchangeContext
 from tests.hosted_servers import (
     CONTEXT,
     QUICK,
+    SERVERS,
     asking,
     call,
     context,
@@ -26,6 +30,7 @@ from tests.hosted_servers import (
     offered,
     opened,
     over_http,
+    started,
 )
 from tests.loopback import Recorder, served, until, unused_url
 from tests.mcp_servers.tools import make_server
@@ -101,6 +106,36 @@ async def test_a_server_that_is_restarted_is_used_again() -> None:
             gone = await call(hosted, "s__add", {"a": 1, "b": 2})
             assert gone.failed
             assert "MCP server s failed" in gone.output
+
+
+PATIENT = HostedLimits(call_timeout=60.0, start_wait=60.0, retry_first=0.05, retry_most=0.2)
+
+
+async def test_a_server_that_is_killed_in_a_call_is_told_and_used_again(tmp_path: Path) -> None:
+    log, url = tmp_path / "log", unused_url()
+    env = {**os.environ, "LOG_FILE": str(log), "PORT": url.rpartition(":")[2]}
+
+    async def start() -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(sys.executable, str(SERVERS / "tools.py"), env=env)
+
+    running = await start()
+    try:
+        async with opened(Hosted(servers={"s": MCPServer(url=f"{url}/mcp")}, limits=PATIENT)) as hosted:
+            await until(lambda: hosted.health()["servers"]["s"]["state"] == "ready", 60)
+            hanging = asyncio.create_task(call(hosted, "s__hang"))
+            await until(lambda: "hang began" in log.read_text(), 30)
+            running.kill()
+            await running.wait()
+            gone = await hanging
+            assert gone.failed
+            assert "MCP server s failed" in gone.output
+            running = await start()
+            await until(lambda: len(started(log)) == 2, 60)
+            await until(lambda: hosted.health()["servers"]["s"]["state"] == "ready", 60)
+            assert (await call(hosted, "s__add", {"a": 1, "b": 2})).output == "3"
+    finally:
+        running.kill()
+        await running.wait()
 
 
 class Restartable:

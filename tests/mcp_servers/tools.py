@@ -1,7 +1,7 @@
 """An MCP server with tools that behave, and tools that do not.
 
 `python tools.py` talks over stdin and stdout. `LOG_FILE` in its environment: a file that is told each start
-and each tool that is given up; `MANY`: how many further tools it has.
+and each tool that is given up; `MANY`: how many further tools it has; `PORT`: where it talks over HTTP.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import time
 from typing import Any
 
+import uvicorn
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context, Image
 from mcp.server.mcpserver.exceptions import ToolError
@@ -91,4 +92,7 @@ def make_server(many: int = 0) -> MCPServer:
 
 if __name__ == "__main__":
     note(f"start {os.getpid()}")
-    make_server(int(os.environ.get("MANY", "0"))).run()
+    if port := os.environ.get("PORT"):
+        uvicorn.run(make_server().streamable_http_app(), port=int(port), log_level="critical")
+    else:
+        make_server(int(os.environ.get("MANY", "0"))).run()

@@ -439,6 +439,7 @@ def test_policies_that_cannot_be(ttl: float) -> None:
         ({"scopes": ["a" * 201]}, "scopes[0]"),
         ({"label": 5}, "label"),
         ({"label": "x" * 201}, "label"),
+        ({"label": "a\x1b[2Jb\n"}, "label"),
     ],
 )
 async def test_what_cannot_be_given(given: dict[str, Any], path: str) -> None:
@@ -455,6 +456,7 @@ async def test_what_cannot_be_given(given: dict[str, Any], path: str) -> None:
         (["responses"], {"chat": False, "proxy": True, "convert": True, "completions": False}, {"any": True}),
         (["admin"], {"chat": False, "responses": False, "models": False, "": False, "admin": False}, {}),
         (["admin", "*"], {"chat": True, "models": True}, {}),
+        (["metrics"], {"chat": False, "models": False, "": False, "metrics": False}, {}),
         (["model:gpt-*"], {"chat": True}, {"gpt-5": True, "gpt": False, "xgpt-5": False}),
         (["model:gpt-5", "model:*-mini"], {}, {"gpt-5": True, "o4-mini": True, "gpt-5.5": False}),
         (["model:ab*ba"], {}, {"aba": False, "abba": True}),

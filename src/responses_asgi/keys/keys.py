@@ -124,9 +124,11 @@ class Keys:
 
         Raises InvalidRequestError for a label, scope or time that cannot be, and against the policy.
         """
-        if label is not None and not (isinstance(label, str) and len(label) <= MAX_LABEL):
+        if label is not None and not (
+            isinstance(label, str) and len(label) <= MAX_LABEL and label.isprintable()
+        ):
             raise InvalidRequestError(
-                f"Invalid 'label': expected a string of at most {MAX_LABEL} characters.",
+                f"Invalid 'label': expected a string of at most {MAX_LABEL} printable characters.",
                 param="label",
                 code="invalid_value",
             )

@@ -13,7 +13,9 @@ from responses_asgi.exchange.decoding import ChunkReader
 from responses_asgi.translate.repeats import Repeats, with_text
 from responses_asgi.types.events import Dialect
 from responses_asgi.types.json import loads
+from tests import responses_answers
 from tests.chat_answers import answers, streams, styles
+from tests.chat_machine import translator as chat_translator
 from tests.examples import examples
 from tests.test_properties import machine
 
@@ -116,6 +118,98 @@ def test_answers_of_servers_become_the_same_events(data: st.DataObject) -> None:
     assert events_of(stream, repeats=True, profile="generic", dialect=dialect)[0] == plain
 
 
+# Events of a Responses stream, of which some find their item by other means than the usual ones.
+EVENTS: list[Any] = [
+    lambda text: {"type": "response.output_text.delta", "item_id": "m", "output_index": 0, "delta": text},
+    lambda text: {"type": "response.output_text.delta", "item_id": "n", "output_index": 1, "delta": text},
+    lambda text: {"type": "response.output_text.delta", "content_index": 1, "delta": text, "logprobs": []},
+    lambda text: {
+        "type": "response.output_text.delta",
+        "delta": text,
+        "logprobs": [{"token": "t", "logprob": -1, "top_logprobs": []}],
+    },
+    lambda text: {"type": "response.refusal.delta", "item_id": "m", "delta": text},
+    lambda text: {"type": "response.reasoning_text.delta", "item_id": "r", "output_index": 0, "delta": text},
+    lambda text: {"type": "response.reasoning_summary_text.delta", "item_id": "r", "delta": text},
+    lambda text: {"type": "response.function_call_arguments.delta", "item_id": "f", "delta": text},
+    lambda text: {"type": "response.custom_tool_call_input.delta", "item_id": "c", "delta": text},
+    lambda text: {"type": "response.unheard_of.delta", "delta": text},
+    lambda text: {"type": "response.output_text.done", "item_id": "m", "output_index": 0, "text": text},
+    lambda text: {
+        "type": "response.output_item.added",
+        "output_index": 2,
+        "item": {"type": "function_call", "id": "f", "call_id": "c1", "name": "f", "arguments": ""},
+    },
+    lambda text: {
+        "type": "response.output_item.done",
+        "output_index": 0,
+        "item": {"type": "message", "id": "m", "role": "assistant", "content": []},
+    },
+    lambda text: {"type": "keepalive"},
+]
+runs_of_events = st.tuples(st.sampled_from(EVENTS), st.lists(texts, min_size=1, max_size=5), st.booleans())
+
+
+def named(runs: list[tuple[Any, list[str], bool]], *, numbered: bool) -> bytes:
+    """An event stream of Responses events, with their names and perhaps their numbers."""
+    said, number = b"", 0
+    for shape, run, ascii_only in runs:
+        for text in run:
+            number += 1
+            event = {**shape(text), **({"sequence_number": number} if numbered else {})}
+            data = json.dumps(event, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
+            said += b"event: %b\ndata: %b\n\n" % (event["type"].encode(), data)
+    return said
+
+
+def chunks_of(stream: bytes, *, repeats: bool, stop: str | None = None) -> tuple[Any, ...]:
+    """The chunks of a Chat answer, its losses and the whole; and how many events were told as texts."""
+    body = {"model": "m", "messages": [{"role": "user", "content": "Hi"}], **({"stop": stop} if stop else {})}
+    reader, translator = ChunkReader(max_event_bytes=1_000_000, repeats=repeats), chat_translator(body)
+    events, repeated = translator.start(), 0
+    for chunk in reader.read(stream):
+        repeated += isinstance(chunk, str)
+        events += translator.repeat(chunk) if isinstance(chunk, str) else translator.feed(chunk)
+        if translator.failure:
+            break
+    failure = translator.failure or reader.failure
+    events += translator.fail(failure) if failure else translator.finish(marker=True)
+    return ([event.data for event in events], list(translator.losses), translator.snapshot()), repeated
+
+
+END = b'data: {"type": "response.completed", "response": {"status": "completed", "output": []}}\n\n'
+
+
+@examples(200)
+@given(st.lists(runs_of_events, min_size=1, max_size=5), st.booleans(), st.sampled_from([None, "b", " b"]))
+def test_repeated_events_become_the_chunks_of_whole_ones(
+    runs: list[tuple[Any, list[str], bool]], numbered: bool, stop: str | None
+) -> None:
+    stream = named(runs, numbered=numbered) + END
+    plain, none = chunks_of(stream, repeats=False, stop=stop)
+    repeated, _ = chunks_of(stream, repeats=True, stop=stop)
+    assert none == 0
+    assert repeated == plain
+
+
+@given(st.data())
+def test_answers_of_responses_servers_become_the_same_chunks(data: st.DataObject) -> None:
+    said, style = data.draw(responses_answers.answers), data.draw(responses_answers.styles())
+    events = data.draw(responses_answers.streams(said, style))
+    stream = "".join(f"data: {json.dumps(event)}\n\n" for event in events).encode()
+    plain, _ = chunks_of(stream, repeats=False)
+    assert chunks_of(stream, repeats=True)[0] == plain
+
+
+@pytest.mark.parametrize("number", [0, 2, 4, 5, 6])
+def test_nearly_all_events_of_a_usual_answer_are_repetitions(number: int) -> None:
+    runs = [(EVENTS[number], [f"{word} " for word in range(50)], False)]
+    (told, _, _), repeated = chunks_of(named(runs, numbered=True) + END, repeats=True)
+    # The second has a number of two digits where the first has one; nothing else is new in it.
+    assert repeated == 49
+    assert len(told) == 53
+
+
 @pytest.mark.parametrize("number", [0, 1, 2, 3])
 def test_nearly_all_chunks_of_a_usual_answer_are_repetitions(number: int) -> None:
     runs = [(SHAPES[number], [f"{word} " for word in range(50)], False)]
@@ -124,10 +218,28 @@ def test_nearly_all_chunks_of_a_usual_answer_are_repetitions(number: int) -> Non
     assert sum(name.endswith(".delta") for name, _ in told) == 50
 
 
-def test_no_more_is_learned_from_a_server_that_pads_its_chunks_at_random() -> None:
+def test_numbers_and_padding_that_nobody_reads_may_differ() -> None:
+    repeats, data = (
+        Repeats(),
+        b'{"type":"d","sequence_number":9,"delta":"a","obfuscation":"x1","item_id":"i"}',
+    )
+    repeats.learn(data, loads(data))
+    other = data.replace(b"9", b"10").replace(b'"x1"', b'"y"')
+    assert repeats.text(other.replace(b'"a"', b'"b"')) == "b"
+    for wrong in (b"010", b"-1", b"1.0", b"", b'"1', b"null"):
+        assert repeats.text(other.replace(b"10", wrong)) is None
+    for wrong in (b'"\xff"', b'"a","b":"c"', b'"\\u0041"', b'""', b"[]"):
+        assert repeats.text(other.replace(b'"y"', wrong)) is None
+    assert repeats.text(data[:-5]) is None
+    chunk = b'{"choices":[{"delta":{"content":"a"}}],"sequence_number":1}'
+    repeats.learn(chunk, loads(chunk))
+    assert repeats.text(chunk.replace(b"1", b"2")) is None
+
+
+def test_no_more_is_learned_from_a_server_that_says_something_new_in_every_chunk() -> None:
     repeats = Repeats()
     for number in range(10):
-        padded = {"choices": [{"delta": {"content": "a"}}], "obfuscation": str(number)}
+        padded = {"choices": [{"delta": {"content": "a"}}], "timings": number}
         data = json.dumps(padded).encode()
         assert repeats.text(data) is None
         repeats.learn(data, loads(data))

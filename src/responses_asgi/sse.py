@@ -26,6 +26,8 @@ _LINE_END = re.compile(rb"\r\n|\n|\r")
 # The end of one line and an empty line after it, where the bytes may hold carriage returns. The line end
 # before a CRLF pair keeps its CR in the block, where it reads as one more line end.
 _EVENT_END = re.compile(rb"\n\n|\n\r\n?|\r\r\n?")
+# An event as OpenAI's Responses API writes it.
+_NAMED = re.compile(rb"event: ([^\r\n]+)\ndata: ([^\r\n]*)")
 # What of an event's end can be there before the event is known to be over: CR LF.
 _PENDING_END = 2
 
@@ -131,6 +133,8 @@ class SSEDecoder:
                 raise self._too_large()
             if block.startswith(b"data: ") and block.find(b"\n") < 0 and block.find(b"\r") < 0:
                 events.append(_new(ServerSentEvent, (None, block[6:])))
+            elif block.startswith(b"event: ") and (found := _NAMED.fullmatch(block)):
+                events.append(_new(ServerSentEvent, (found[1].decode("utf-8", "replace"), found[2])))
             elif block and (event := _parse(block)) is not None:
                 events.append(event)
         return events

@@ -11,7 +11,7 @@ from responses_asgi.translate.chat_writer import ChatChoice, ChatWriter
 from responses_asgi.translate.response_writer import NewId
 from responses_asgi.translate.to_chat_stream import CALLS, ChatStream
 from responses_asgi.translate.to_responses_request import to_responses_request
-from responses_asgi.translate.translator import History
+from responses_asgi.translate.translator import History, RepeatingTranslator
 from responses_asgi.translate.usage import summed
 from responses_asgi.types.events import Event
 from responses_asgi.types.json import JSON
@@ -21,7 +21,7 @@ __all__ = ["ChatToResponses", "Recall"]
 Recall = Callable[[str], Sequence[JSON]]
 
 
-class ChatToResponses:
+class ChatToResponses(RepeatingTranslator):
     """The Translator for a Chat client of a Responses upstream.
 
     `body` is a validated Chat Completions body. `profile` says how the upstream departs from OpenAI's API.
@@ -114,6 +114,11 @@ class ChatToResponses:
     def feed(self, chunk: JSON, call: int = 0) -> list[Event]:
         """The chunks of one Responses event, or of one whole response."""
         self._streams[call].feed(chunk)
+        return self._writer.take()
+
+    def repeat(self, text: str, call: int = 0) -> list[Event]:
+        """The chunks of the last event with this text in place of its own."""
+        self._streams[call].repeat(text)
         return self._writer.take()
 
     def finish(self, *, marker: bool) -> list[Event]:

@@ -28,7 +28,7 @@ class ChunkReader:
     no object, by which servers keep connections alive. A list stands for the chunks in it. An event of the
     Responses API that has its type only in the event line is given it.
 
-    With `repeats`, a Chat chunk that is the one before it again but for its text is returned as that text.
+    With `repeats`, what is the chunk or event before it again but for its text is returned as that text.
     """
 
     def __init__(self, *, max_event_bytes: int, repeats: bool = False) -> None:
@@ -37,6 +37,7 @@ class ChunkReader:
         self.failure: UpstreamError | None = None
         self._sse = SSEDecoder(max_event_bytes=max_event_bytes)
         self._repeats = Repeats() if repeats else None
+        self._name: str | None = None
 
     def read(self, data: bytes) -> list[Chunk]:
         """The chunks that `data` completes."""
@@ -58,7 +59,7 @@ class ChunkReader:
         repeats = self._repeats
         for name, data in events:
             self.begun = True
-            if repeats is not None and name is None and (text := repeats.text(data)) is not None:
+            if repeats is not None and name == self._name and (text := repeats.text(data)) is not None:
                 chunks.append(text)
                 continue
             if not data.startswith(b"{"):
@@ -94,6 +95,7 @@ class ChunkReader:
                 chunk["type"] = name
             if repeats is not None:
                 repeats.learn(data, chunk)
+                self._name = name
             chunks.append(chunk)
         return chunks
 

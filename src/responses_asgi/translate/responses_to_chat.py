@@ -121,7 +121,7 @@ class ResponsesToChat(RepeatingTranslator):
         """The events of one `chat.completion.chunk`, or of one whole `chat.completion`."""
         return self._stream.feed(chunk)
 
-    def repeat(self, text: str) -> list[Event]:
+    def repeat(self, text: str, call: int = 0) -> list[Event]:
         """The events of the last chunk with this text in place of its own."""
         return self._stream.repeat(text)
 

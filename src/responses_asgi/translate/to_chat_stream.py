@@ -14,6 +14,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
 
 from responses_asgi.errors import APIError, UpstreamError, error_from_payload
 from responses_asgi.loss import Losses
@@ -21,6 +23,7 @@ from responses_asgi.translate.answer_fields import chat_fields
 from responses_asgi.translate.chat_parts import choice_logprobs, flat_annotation, nested_annotation
 from responses_asgi.translate.chat_writer import ChatChoice, ChatWriter
 from responses_asgi.translate.finish_reasons import Ending, finish_reason_of
+from responses_asgi.translate.repeats import with_text
 from responses_asgi.translate.response_endings import (
     incomplete_reason,
     is_response,
@@ -64,6 +67,13 @@ _SILENT = frozenset(
 )
 
 
+class _Running(NamedTuple):
+    """A text that goes on: what was said of it, and how more of it is told."""
+
+    said: list[str]
+    tell: Callable[[str], None]
+
+
 class ChatStream:
     """One choice of the answer. `failure` and `complete` tell that the upstream has nothing more to say."""
 
@@ -93,6 +103,8 @@ class ChatStream:
         self._last_text: dict[str, tuple[Item, tuple[str, int]]] = {}
         self._ending = Ending("failed")
         self._extras: JSON = {}
+        self._last: JSON = {}
+        self._running: _Running | None = None
         self._handlers: dict[str, Callable[[JSON], None]] = {
             "response.created": self._created,
             "response.in_progress": self._created,
@@ -109,6 +121,7 @@ class ChatStream:
 
     def feed(self, event: JSON) -> None:
         """Say what one event, or one whole response, adds."""
+        self._last, self._running = event, None
         kind = str(event.get("type"))
         handler = self._handlers.get(kind)
         try:
@@ -123,6 +136,14 @@ class ChatStream:
                 self._losses.report(kind, "dropped", "an event without a counterpart in Chat Completions")
         except UpstreamError as error:
             self.failure = error
+
+    def repeat(self, text: str) -> None:
+        """Say what the last event adds with this text in place of its own."""
+        if self._running is None:
+            self.feed(with_text(self._last, text))
+        else:
+            self._running.said.append(text)
+            self._running.tell(text)
 
     def close(self) -> None:
         """Say the finish_reason; raises UpstreamError when the upstream did not end its answer."""
@@ -287,6 +308,7 @@ class ChatStream:
         if key[0] == "call":
             if item.ordinal is not None and not self._is_cut:
                 self._choice.arguments(item.ordinal, text)
+                self._running = _Running(item.said[key], partial(self._choice.arguments, item.ordinal))
             return
         if item.kind == "reasoning":
             field = self._reasoning_field
@@ -296,6 +318,8 @@ class ChatStream:
         else:
             field = "refusal" if key[0] == "refusal" else "content"
         self._text(field, self._apart(field, item, key, text) + text, logprobs)
+        if self._cut is None and self._last_text.get(field) == (item, key):
+            self._running = _Running(item.said[key], partial(self._choice.text, field))
 
     def _text(self, field: str, text: str, logprobs: object) -> None:
         self._choice.open()

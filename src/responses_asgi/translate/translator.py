@@ -86,8 +86,8 @@ class Translator(Protocol):
 
 
 class RepeatingTranslator(ABC):
-    """What a Translator of Chat chunks is, too, that need not be shown what it has seen in the last one."""
+    """What a Translator is, too, that need not be shown again what the last chunk of a call has shown."""
 
     @abstractmethod
-    def repeat(self, text: str) -> list[Event]:
+    def repeat(self, text: str, call: int = 0) -> list[Event]:
         """What `feed` returns for the last chunk with this text in place of its own; see `Repeats`."""

@@ -31,7 +31,7 @@ from benchmarks.answers import Answer, Kind
 from benchmarks.apps import Bare
 from benchmarks.calls import call
 from benchmarks.delivery import check
-from benchmarks.translator import documents, translate
+from benchmarks.translator import events_of, translate
 from responses_asgi import ChatCompletionsMiddleware, ResponsesMiddleware
 from responses_asgi.types.asgi import ASGIApp
 from responses_asgi.upstreams.upstream import WireAPI
@@ -58,7 +58,7 @@ class Cost:
 
 
 def _in_translator(answer: Answer) -> Callable[[], object]:
-    return partial(translate, answer.api, documents(answer))
+    return partial(translate, answer.api, events_of(answer))
 
 
 def _in_middleware(answer: Answer) -> Callable[[], object]:

@@ -27,7 +27,9 @@ def _load(load: loads.Load) -> Scenario:
 
 
 SUITE: dict[str, Scenario] = {
-    "translator": Scenario("a chunk decoded and translated, beside its JSON alone", translator.measure),
+    "translator": Scenario(
+        "the bytes of an event read and translated, beside its JSON alone", translator.measure
+    ),
     "import": Scenario("CPU of a new process that imports the package", imports.measure),
     **{name: _load(load) for name, load in LOADS.items()},
     "open-in-process": Scenario(

@@ -1,8 +1,9 @@
 """What one delta costs in the pure translators, beside plain JSON work on the same chunk.
 
-`json` decodes a chunk and encodes it again; the others decode it and let a machine make its events. Each turn
-is a process of its own, with the JSON library of the extra `fast` or without:
-`python -m benchmarks.translator NAME [--fast]` prints the microseconds of CPU per delta.
+`json` decodes a chunk and encodes it again; the others read the bytes of its event as an exchange does, and
+let a machine make of it what the client is told. Each turn is a process of its own, with the JSON library of
+the extra `fast` or without: `python -m benchmarks.translator NAME [--fast]` prints the microseconds of CPU
+per delta.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from benchmarks.answers import Answer
     from responses_asgi.upstreams.upstream import WireAPI
 
-__all__ = ["KINDS", "again", "documents", "main", "measure", "translate"]
+__all__ = ["KINDS", "again", "events_of", "main", "measure", "translate"]
 
 KINDS: dict[str, str] = {
     "json": "chat-burst",
@@ -56,13 +57,15 @@ def _in_a_process(kind: str, options: Sequence[str]) -> float:
     return float(subprocess.run(command, capture_output=True, check=True, text=True, cwd=ROOT).stdout)
 
 
-def translate(api: WireAPI, chunks: Sequence[bytes]) -> int:
-    """Decode and translate the chunks of one answer of an upstream that speaks this API; returns how many
-    events came out. `chunks` are JSON documents, without the `[DONE]` of Chat."""
+def translate(api: WireAPI, events: Sequence[bytes]) -> int:
+    """Read and translate the events of one answer of an upstream that speaks this API, one by one, as an
+    exchange does; returns how many came out."""
     from responses_asgi import PROFILES
+    from responses_asgi.sse import MAX_EVENT_BYTES
     from responses_asgi.translate.chat_to_responses import ChatToResponses
+    from responses_asgi.translate.chunk_reader import ChunkReader
     from responses_asgi.translate.responses_to_chat import ResponsesToChat
-    from responses_asgi.types.json import loads
+    from responses_asgi.translate.translator import RepeatingTranslator
 
     numbers = itertools.count()
 
@@ -76,25 +79,30 @@ def translate(api: WireAPI, chunks: Sequence[bytes]) -> int:
     else:
         responses = {"model": "house", "input": "hi", "stream": True}
         machine = ResponsesToChat(responses, profile=PROFILES["generic"], new_id=new_id, now=lambda: 0)
+    repeating = machine if isinstance(machine, RepeatingTranslator) else None
+    reader = ChunkReader(max_event_bytes=MAX_EVENT_BYTES, repeats=repeating is not None)
     machine.request()
     count = len(machine.start())
-    for chunk in chunks:
-        count += len(machine.feed(loads(chunk)))
-    return count + len(machine.finish(marker=True))
+    for event in events:
+        for chunk in reader.read(event):
+            if not isinstance(chunk, str):
+                count += len(machine.feed(chunk))
+            elif repeating is not None:
+                count += len(repeating.repeat(chunk))
+    return count + len(machine.finish(marker=reader.done))
 
 
-def again(chunks: Sequence[bytes]) -> int:
-    """Decode and encode every chunk; returns how many there were."""
+def again(events: Sequence[bytes]) -> int:
+    """Decode and encode the JSON in every event; returns how many there were."""
     from responses_asgi.types.json import dumps, loads
 
-    return sum(1 for chunk in chunks if dumps(loads(chunk)))
+    documents = (event.rpartition(b"data: ")[2].strip() for event in events)
+    return sum(1 for document in documents if document != b"[DONE]" and dumps(loads(document)))
 
 
-def documents(answer: Answer) -> list[bytes]:
-    """The JSON documents of an answer."""
-    events = [event for events in answer.writes for event in events]
-    found = [event.rpartition(b"data: ")[2].strip() for event in events]
-    return [document for document in found if document != b"[DONE]"]
+def events_of(answer: Answer) -> list[bytes]:
+    """The events of an answer, each by itself."""
+    return [event for events in answer.writes for event in events]
 
 
 def main(arguments: list[str]) -> None:
@@ -107,8 +115,8 @@ def main(arguments: list[str]) -> None:
     from benchmarks.answers import ANSWERS
 
     answer = ANSWERS[KINDS[asked.kind]]
-    chunks = documents(answer)
-    work = partial(again, chunks) if asked.kind == "json" else partial(translate, answer.api, chunks)
+    events = events_of(answer)
+    work = partial(again, events) if asked.kind == "json" else partial(translate, answer.api, events)
     for _ in range(3):
         work()
     gc.collect()

@@ -67,9 +67,14 @@ class Progress:
 
     def _end(self, index: int, event: JSON) -> list[JSON]:
         item = event["item"]
-        told = [self._say(index, " It failed.")] if item.get("status") == "failed" else []
+        told: list[JSON] = []
+        if not self._open[index]["said"]:
+            # Of a whole answer nothing is told before.
+            told.append(self._say(index, _called(item, item.get("arguments"))))
+        if item.get("status") == "failed":
+            told.append(self._say(index, " It failed."))
         said = self._open.pop(index)["said"]
-        parts = [{"type": "summary_text", "text": said}] if said else []
+        parts = [{"type": "summary_text", "text": said}]
         done = {"id": item.get("id"), "type": "reasoning", "summary": parts}
         self._done[str(item.get("id"))] = done
         return [*told, {**event, "item": done}]

@@ -9,7 +9,6 @@ import pytest
 from responses_asgi import ResponsesMiddleware
 from responses_asgi.convert import responses_request_to_chat
 from responses_asgi.history.sealed import reasoning_seal
-from responses_asgi.profiles import PROFILES
 from responses_asgi.seal import Seals
 from responses_asgi.testing import FakeModel, Reasoning
 from responses_asgi.types.json import JSON

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import re
@@ -21,8 +22,9 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from responses_asgi import Gateway, KeyAuth, Keys, Upstream
+from responses_asgi.types.asgi import Receive, Scope, Send
 from tests.key_doors import ADMIN_KEY, Witness, bearer
-from tests.loopback import served
+from tests.loopback import reply, served
 from tests.redis_server import redis_server
 
 COMMAND = [sys.executable, "-m", "responses_asgi"]
@@ -30,17 +32,21 @@ PEPPER = "pepper-of-sixteen-bytes-or-more"
 
 
 @contextmanager
-def serving(folder: Path, name: str, store: str) -> Iterator[tuple[str, Path]]:
-    """A gateway with a demo model that tells all it does: its base URL, and its log."""
+def serving(
+    folder: Path, name: str, store: str = "", config: str | None = None
+) -> Iterator[tuple[str, Path]]:
+    """A gateway that tells all it does, with a demo model or by a file: its base URL, and its log."""
     log = folder / f"{name}.log"
     variables = {
         **os.environ,
         "THE_ADMIN_KEY": ADMIN_KEY,
         "THE_PEPPER": PEPPER,
+        "UPSTREAM_KEY": UPSTREAM_KEY,
         "RESPONSES_ASGI_AUTH__ADMIN_KEY_ENV": "THE_ADMIN_KEY",
         "RESPONSES_ASGI_AUTH__PEPPER_ENV": "THE_PEPPER",
     }
-    options = ["--port", "0", "--keys-store", store, "--store", store, "--log-level", "debug"]
+    stores = [config] if config else ["--keys-store", store, "--store", store]
+    options = ["--port", "0", *stores, "--log-level", "debug"]
     with log.open("wb") as out:
         process = subprocess.Popen(
             [*COMMAND, "serve", *options], stdout=out, stderr=subprocess.STDOUT, cwd=folder, env=variables
@@ -132,6 +138,61 @@ def test_two_processes_over_one_redis(tmp_path: Path) -> None:
     for secret in (token, other["token"], ADMIN_KEY, PEPPER):
         assert secret not in logs
         assert secret.partition(".")[2] not in logs or "." not in secret
+
+
+UPSTREAM_KEY = "sk-the-operators-key-for-its-upstream"
+
+CONFIG = """
+upstreams:
+  strange: {{url: "{url}/v1", api: chat, api_key_env: UPSTREAM_KEY}}
+  dead: {{url: "http://127.0.0.1:9/v1", api: chat, api_key_env: UPSTREAM_KEY}}
+models: {{"*": strange, dead: dead}}
+store: sqlite:///kept.db
+auth: {{keys_store: "sqlite:///keys.db", admin_key_env: THE_ADMIN_KEY, pepper_env: THE_PEPPER}}
+telemetry: {{prometheus: true, requests: true, audit: audit.jsonl}}
+"""
+
+
+async def strange(scope: Scope, receive: Receive, send: Send) -> None:
+    """A server that repeats all that it was shown in its errors, with the status that the model names."""
+    body = b""
+    while (message := await receive()).get("more_body") or not body:
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            break
+    error = {"message": f"{dict(scope['headers'])} {body.decode()}", "code": "odd"}
+    await reply(send, {"error": error}, int(json.loads(body)["model"]))
+
+
+async def test_nothing_secret_leaves_a_served_gateway(tmp_path: Path) -> None:
+    """All that a process at the level debug writes and answers while upstreams repeat its key."""
+    answers: list[str] = []
+    async with served(strange) as upstream:
+        (tmp_path / "gateway.yaml").write_text(CONFIG.format(url=upstream))
+        with serving(tmp_path, "log", config="gateway.yaml") as (url, log):
+            async with httpx.AsyncClient(base_url=url, timeout=30) as client:
+                made = await client.post("/keys/generate", json={}, headers=[bearer(ADMIN_KEY)])
+                token: str = made.json()["token"]
+                for shown in (token, token[:-3] + "000", f"{ADMIN_KEY}-"):
+                    for model in ("400", "401", "403", "429", "500", "dead"):
+                        for stream in (False, True):
+                            body = {"model": model, "input": "Hi", "stream": stream}
+                            got = await client.post("/v1/responses", json=body, headers=[bearer(shown)])
+                            answers.append(got.text)
+                    query = f"limit=2&api_key={shown}&API%2Dkey={shown}&access_token={shown}"
+                    for path in ("/v1/models", "/metrics", "/keys", f"/v1/files?{query}", "/health"):
+                        got = await client.get(path, headers=[bearer(shown)])
+                        answers.append(got.text)
+                    await asyncio.to_thread(asyncio.run, socket_status(url, shown))
+                metrics = await client.get("/metrics", headers=[bearer(ADMIN_KEY)])
+                assert metrics.status_code == 200
+    written = log.read_text() + (tmp_path / "audit.jsonl").read_text()
+    assert "DEBUG" in written
+    assert "/v1/files?limit=2&api_key=***" in written
+    assert "to this service's own credential" in written
+    text = written + metrics.text + "".join(answers)
+    for secret in (token, token[-64:], ADMIN_KEY, PEPPER, UPSTREAM_KEY):
+        assert secret not in text
 
 
 async def test_nothing_secret_in_all_that_a_gateway_logs(

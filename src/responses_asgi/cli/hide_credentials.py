@@ -7,7 +7,7 @@ import logging
 import re
 
 from responses_asgi.upstreams.headers import CREDENTIALS
-from responses_asgi.upstreams.hidden_credentials import KEY_PARAMETERS, KEY_SUBPROTOCOL, TOKEN_PARAMETERS
+from responses_asgi.upstreams.hidden_credentials import KEY_SUBPROTOCOL, names_credential
 
 __all__ = ["HidesCredentials"]
 
@@ -15,13 +15,12 @@ HIDDEN = "***"
 
 _HEADERS = frozenset({*CREDENTIALS, "cookie", "set-cookie", "proxy-authorization"})
 
-_PARAMETERS = "|".join(re.escape(name) for name in sorted(KEY_PARAMETERS | TOKEN_PARAMETERS))
-
 # What stands before a credential, and the credential.
 _SECRET = re.compile(
-    rf"(\bbearer\s+|[?&](?:{_PARAMETERS})=|{re.escape(KEY_SUBPROTOCOL)}|\bsk_[0-9a-f]{{32}}\.)[^\s,&\"']+",
-    re.IGNORECASE,
+    rf"(\bbearer\s+|{re.escape(KEY_SUBPROTOCOL)}|\bsk_[0-9a-f]{{32}}\.)[^\s,&\"']+", re.IGNORECASE
 )
+
+_PARAMETER = re.compile(r"(?<=[?&])(?P<name>[^\s=&?#]+)=[^\s&#\"']+")
 
 
 class HidesCredentials(logging.Filter):
@@ -43,4 +42,10 @@ class HidesCredentials(logging.Filter):
 
 
 def _hidden(value: object) -> object:
-    return _SECRET.sub(rf"\g<1>{HIDDEN}", value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    return _PARAMETER.sub(_without_credential, _SECRET.sub(rf"\g<1>{HIDDEN}", value))
+
+
+def _without_credential(found: re.Match[str]) -> str:
+    return f"{found['name']}={HIDDEN}" if names_credential(found["name"]) else found[0]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import quote_from_bytes, unquote_plus
 
-__all__ = ["from_query", "from_subprotocols"]
+__all__ = ["KEY_SUBPROTOCOL", "from_query", "from_subprotocols", "names_credential"]
 
 # Query parameters that hold a credential. Sources: Azure OpenAI's realtime handshake (`api-key`), Azure API
 # Management (`subscription-key`), RFC 6750, 2.3 (`access_token`), and the headers' own names. They are told
@@ -44,6 +44,15 @@ def from_query(query: bytes) -> tuple[str, dict[str, str]]:
         else:
             kept.append(part)
     return "&".join(kept), found
+
+
+def names_credential(raw_name: str) -> bool:
+    """Whether a query parameter of this name, as it stands in a URL, holds a credential.
+
+    >>> names_credential("API%5Fkey"), names_credential("model")
+    (True, False)
+    """
+    return _letters(unquote_plus(raw_name)) in KEY_PARAMETERS | TOKEN_PARAMETERS
 
 
 def from_subprotocols(offered: Sequence[str]) -> tuple[list[str], dict[str, str]]:

@@ -263,6 +263,26 @@ async def test_a_client_that_leaves_in_the_second_round(stream: bool) -> None:
     await exchange.end()
 
 
+async def test_a_client_that_leaves_may_leave_tools_running() -> None:
+    """As upstream calls do then, with `cancel_json=False` and an answer that is not streamed."""
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def wait(arguments: JSON) -> HostedResult:
+        begun.set()
+        await go_on.wait()
+        return HostedResult("5")
+
+    model = Model(CALLED, "It is 5.")
+    app = bridge("responses", "chat", model, Sums(Add(run=wait)), options=Options(cancel_json=False))
+    exchange = post(app, body_of("responses", stream=False), path=PATHS["responses"]).start()
+    await asyncio.wait_for(begun.wait(), 30)
+    exchange.left.set()
+    await asyncio.sleep(0.05)
+    go_on.set()
+    await exchange.end()
+    assert len(model.asked) == 2
+
+
 class Raising(Interception):
     """Fails around each call of a tool."""
 

@@ -20,6 +20,13 @@ __all__ = ["LITELLM", "PEERS", "litellm"]
 LITELLM = ROOT / ".cache" / "peer" / "bin" / "litellm"
 """Made by `make bench-peer`."""
 
+_LITELLM = {
+    "LITELLM_LOG": "ERROR",
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",
+}
+"""No list of prices from the network, and no check of keys, which the bridge beside it has not either."""
+
 _START = 180.0
 """Seconds that a peer may take to start."""
 
@@ -32,7 +39,9 @@ def litellm(url: str) -> Iterator[Process]:
     """
     if not LITELLM.exists():
         raise RuntimeError("LiteLLM's proxy is not installed; `make bench-peer` does it")
-    model = {"model": "hosted_vllm/house", "api_base": url, "api_key": "none"}
+    # Its own bridge, which it takes only when told to: of such servers it asks for Responses first.
+    bridged = {"use_chat_completions_api": True}
+    model = {"model": "hosted_vllm/house", "api_base": url, "api_key": "none", **bridged}
     settings = {"model_list": [{"model_name": "house", "litellm_params": model}]}
     with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
@@ -40,7 +49,7 @@ def litellm(url: str) -> Iterator[Process]:
         config.write_text(json.dumps(settings), encoding="utf-8")  # JSON is YAML, too
         probe.close()
         command = [str(LITELLM), "--config", str(config), "--host", "127.0.0.1", "--port", str(port)]
-        environment = {**os.environ, "LITELLM_LOG": "ERROR", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+        environment = os.environ | _LITELLM
         program = subprocess.Popen(
             command, env=environment, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )

@@ -3,7 +3,8 @@
 1. An event ends with an empty line; lines end with CR, LF or CRLF and with nothing else (not at U+2028).
 2. Bytes are kept until their event is complete, and no byte is searched or copied more than a few times, so
    that an event of megabytes in small pieces costs no more than its length.
-3. The block nearly every server sends, `data: {...}` and an empty line, never sees the line parser.
+3. What nearly every server sends, `data: {...}` and an empty line, or that with a name before it, never sees
+   the line parser.
 Source: https://html.spec.whatwg.org/multipage/server-sent-events.html; two departures: an event that the end
 of the stream left without its empty line is delivered by `flush`, because servers forget it; and an `error`
 field without data is the data of an event of this name, because llama.cpp has written its errors so.
@@ -27,7 +28,7 @@ _LINE_END = re.compile(rb"\r\n|\n|\r")
 # before a CRLF pair keeps its CR in the block, where it reads as one more line end.
 _EVENT_END = re.compile(rb"\n\n|\n\r\n?|\r\r\n?")
 # An event as OpenAI's Responses API writes it.
-_NAMED = re.compile(rb"event: ([^\r\n]+)\ndata: ([^\r\n]*)")
+_NAMED = re.compile(rb"event: ([^\r\n]+)\ndata: ([^\r\n]*)(?:\n\n)?")
 # What of an event's end can be there before the event is known to be over: CR LF.
 _PENDING_END = 2
 
@@ -80,6 +81,11 @@ class SSEDecoder:
         ):
             self._begun, self._after_cr = True, False
             return [_new(ServerSentEvent, (None, data[6:-2]))]
+        if data.startswith(b"event: ") and data.endswith(b"\n\n") and not self._pieces and size <= self._max:
+            found = _NAMED.fullmatch(data)
+            if found is not None:
+                self._begun, self._after_cr = True, False
+                return [_named(found)]
         if self._after_cr and data:
             self._after_cr = False
             data = data.removeprefix(b"\n")
@@ -134,7 +140,7 @@ class SSEDecoder:
             if block.startswith(b"data: ") and block.find(b"\n") < 0 and block.find(b"\r") < 0:
                 events.append(_new(ServerSentEvent, (None, block[6:])))
             elif block.startswith(b"event: ") and (found := _NAMED.fullmatch(block)):
-                events.append(_new(ServerSentEvent, (found[1].decode("utf-8", "replace"), found[2])))
+                events.append(_named(found))
             elif block and (event := _parse(block)) is not None:
                 events.append(event)
         return events
@@ -143,6 +149,10 @@ class SSEDecoder:
         return UpstreamError(
             f"The upstream sent an event of more than {self._max} bytes.", status=502, code="event_too_large"
         )
+
+
+def _named(found: re.Match[bytes]) -> ServerSentEvent:
+    return ServerSentEvent(found[1].decode("utf-8", "replace"), found[2])
 
 
 def _parse(block: bytes) -> ServerSentEvent | None:

@@ -28,7 +28,7 @@ examples:
 
 Where the keys are: --keys-store, else RESPONSES_ASGI_AUTH__KEYS_STORE, else auth.keys_store of the file, else
 its store. A new key is printed alone on stdout, once; what is known of it goes to stderr. Scopes are APIs
-(responses, chat, embeddings ...), "*", admin, and model:NAME.
+(responses, chat, embeddings ...), "*", admin, metrics, and model:NAME.
 """
 
 

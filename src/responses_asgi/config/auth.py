@@ -46,8 +46,8 @@ class AuthConfig(Section):
     `module:name`."""
 
     admin_key_env: str | None = None
-    """The environment variable with the credential that opens the routes of keys. Issued keys with the scope
-    `admin` open them, too."""
+    """The environment variable with the credential that opens the routes of keys, and `GET /metrics`. Issued
+    keys with the scope `admin` open them, too; those with `metrics` the latter."""
 
     admin: ImportPath | None = None
     """A function of the ASGI scope that says who may use the routes of keys, as `module:name`."""

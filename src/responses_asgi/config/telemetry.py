@@ -20,7 +20,7 @@ class TelemetryConfig(Section):
     """Whether OpenTelemetry's spans hold what was asked and answered."""
 
     prometheus: bool = False
-    """Whether there are figures at `GET /metrics` (extra `prometheus`)."""
+    """Whether there are figures at `GET /metrics` (extra `prometheus`), with `auth` for the operator."""
 
     requests: bool = False
     """Whether the logger `responses_asgi.requests` gets a record of each exchange."""

@@ -74,8 +74,8 @@ bench: $(READY) $(FAST)/.ready ## Measure what the bridge costs, side by side wi
 	@$(BIN)/python -m benchmarks --json "$(BENCH)"
 	@echo; echo "Written: $(BENCH)"; echo "To the docs: $(BIN)/python -m benchmarks.report $(BENCH)"
 
-bench-peer: $(READY) $(FAST)/.ready $(PEER)/.ready ## Measure LiteLLM's proxy beside the bridge; installs it (500 MB)
-	@$(BIN)/python -m benchmarks peer
+bench-peer: $(READY) $(FAST)/.ready $(PEER)/.ready ## Measure LiteLLM's proxy beside the bridge; installs it (750 MB)
+	@$(BIN)/python -m benchmarks peer peer-paced
 
 serve: $(READY) ## Serve a demo model, a file (CONFIG=gateway.yaml) or a server (UPSTREAM=http://localhost:11434)
 	@exec $(BIN)/responses-asgi serve $(CONFIG) --port "$(PORT)" $(if $(UPSTREAM),--upstream "$(UPSTREAM)") $(if $(PROFILE),--profile "$(PROFILE)")

@@ -6,13 +6,14 @@ Chat clients of a Responses upstream, `from-responses`; the others are Responses
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from benchmarks.loads import Asked, Contender, Load
 from benchmarks.stores import STORES, available
 from responses_asgi.upstreams.upstream import WireAPI
 
-__all__ = ["LOADS", "PEER"]
+__all__ = ["LOADS", "PEERS"]
 
 
 class _Way(NamedTuple):
@@ -128,8 +129,21 @@ LOADS: dict[str, Load] = {
     ),
 }
 
-PEER = Load(
-    "LiteLLM's proxy beside the bridge, 32 deltas in each write of the upstream",
-    (*_http("burst", _TO_CHAT), Contender("LiteLLM", "LiteLLM", "chat-burst", "responses")),
-)
-"""Needs LiteLLM, which is installed only when asked for."""
+
+def _beside_litellm(contenders: tuple[Contender, ...]) -> tuple[Contender, ...]:
+    relay, bridge, _, fast = contenders
+    return relay, bridge, fast, replace(bridge, name="LiteLLM", app="LiteLLM")
+
+
+PEERS: dict[str, Load] = {
+    "peer": Load(
+        "LiteLLM's proxy beside the bridge, 32 deltas in each write of the upstream",
+        _beside_litellm(_http("burst", _TO_CHAT)),
+    ),
+    "peer-paced": Load(
+        "LiteLLM's proxy beside the bridge, 50 deltas a second in each stream",
+        _beside_litellm(_http("paced", _TO_CHAT)),
+        asked=Asked(32, 1),
+    ),
+}
+"""Need LiteLLM, which is installed only when asked for."""

@@ -8,7 +8,7 @@ from functools import partial
 
 from benchmarks import imports, loads, open_streams, translator
 from benchmarks.measurement import Result
-from benchmarks.scenarios import LOADS, PEER
+from benchmarks.scenarios import LOADS, PEERS
 
 __all__ = ["SUITE", "Scenario"]
 
@@ -36,5 +36,5 @@ SUITE: dict[str, Scenario] = {
         "memory for 1000 open streams", partial(open_streams.measure, place="in-process")
     ),
     "open-http": Scenario("memory for 1000 open streams", partial(open_streams.measure, place="http")),
-    "peer": replace(_load(PEER), only_by_name=True),
+    **{name: replace(_load(load), only_by_name=True) for name, load in PEERS.items()},
 }

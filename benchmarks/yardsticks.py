@@ -46,6 +46,7 @@ YARDSTICKS: tuple[Yardstick, ...] = (
     Yardstick("http-paced", f"bridge{FAST}", 0.7, against="relay"),
     Yardstick("http-short", f"bridge{FAST}", 0.4, against="relay"),
     Yardstick("translator", "text", 3.0),
+    Yardstick("translator", "text from Responses", 3.0),
     Yardstick("http-long", "20,000 deltas", 1.1, against="400 deltas"),
     Yardstick("open-in-process", "middleware", 25.0),
     Yardstick("open-http", "bridge", 45.0),

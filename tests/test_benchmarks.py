@@ -22,7 +22,8 @@ from benchmarks.plot import Bar, bar_chart
 from benchmarks.processes import module, running
 from benchmarks.report import BEGIN, END, page_with, plot
 from benchmarks.results import Run
-from benchmarks.scenarios import LOADS, PEER
+from benchmarks.scenarios import LOADS
+from benchmarks.scenarios import PEERS as BESIDE_PEERS
 from benchmarks.suite import SUITE
 from benchmarks.yardsticks import YARDSTICKS, Yardstick
 from responses_asgi.testing import assert_valid_chat_stream, assert_valid_stream
@@ -107,7 +108,7 @@ def test_yardsticks_and_scenarios_name_what_there_is() -> None:
         if yardstick.scenario in LOADS:
             names = {contender.name for contender in LOADS[yardstick.scenario].contenders}
             assert {yardstick.contender, yardstick.against or yardstick.contender} <= names
-    for load in (*LOADS.values(), PEER):
+    for load in (*LOADS.values(), *BESIDE_PEERS.values()):
         names = [contender.name for contender in load.contenders]
         assert len(set(names)) == len(names)
         assert {each.answer for each in load.contenders} <= ANSWERS.keys()

@@ -187,12 +187,17 @@ _OF_A_CONNECTION = frozenset({"accept-encoding", "connection", "host", "user-age
 
 
 def content_of(request: Received) -> tuple[bytes, dict[str, str]]:
-    """The body and the headers, with the random boundary of a multipart body replaced."""
+    """The body and the headers, with the random boundary of a multipart body replaced.
+
+    Without a body, HTTP clients differ in whether they say that its length is 0.
+    """
     headers = {
         name: value
         for name, value in request.headers.items()
         if name not in _OF_A_CONNECTION and not name.startswith("x-stainless-")
     }
+    if headers.get("content-length") == "0":
+        del headers["content-length"]
     body, found = request.body, re.search("boundary=(.+)", headers.get("content-type", ""))
     if found:
         body = body.replace(found[1].encode(), b"B")

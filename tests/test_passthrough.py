@@ -124,7 +124,7 @@ async def test_any_method_on_an_unknown_path_arrives(how: str, method: str) -> N
     assert answer.status_code == 200
 
 
-# As they stand in the request line, and what of them the server is asked for.
+# As they stand in the request line, and what the server may be asked for instead, depending on the HTTP client.
 ODD_TARGETS = {
     "/v1/files/a%20b%2Fc%41?x=%c3%A9+%2B&&y&=z&x=": None,
     "/v1/files?include%5B%5D=a&include[]=b;c&q=100%&d=/?:@!$'()*,~": None,
@@ -141,7 +141,7 @@ async def test_paths_and_queries_arrive_as_they_were_encoded(how: str, target: s
         answer = await raw_request(client, f"GET {{root}}{target} HTTP/1.1", b"")
     assert answer.startswith(b"HTTP/1.1 200")
     got = server.last.path + (f"?{server.last.query}" if server.last.query else "")
-    assert got == (ODD_TARGETS[target] or target)
+    assert got in (target, ODD_TARGETS[target])
 
 
 async def raw_request(client: httpx.AsyncClient, line: str, body: bytes, *headers: str) -> bytes:

@@ -120,6 +120,11 @@ class FastClient:
             extensions={"http_version": b"HTTP/1.1"},
         )
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether `aclose` was called."""
+        return self._session.closed
+
     async def aclose(self) -> None:
         """Close all connections."""
         await self._session.close()

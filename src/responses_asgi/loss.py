@@ -29,6 +29,8 @@ class Loss(NamedTuple):
 class Losses(list[Loss]):
     """The losses of one exchange, each path and action once."""
 
+    __slots__ = ("_seen",)
+
     def __init__(self) -> None:
         super().__init__()
         self._seen: set[tuple[str, Action]] = set()

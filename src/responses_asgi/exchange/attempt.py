@@ -183,9 +183,11 @@ class Attempt:
     @property
     def idle(self) -> bool:
         """Whether there is nothing to do on the way: the bytes can pass as they are."""
+        if not self.pair.equal:
+            return False
         stateless = self.turn.body is self.asked.body and not (self.turn.keeps or self.turn.history.items)
         looked_at = is_edited(self.upstream) or self.tools is not None or self.asked.losses
-        return self.pair.equal and stateless and not looked_at
+        return stateless and not looked_at
 
     async def run(self, outlet: Outlet, *, service: Service, hold: bool = False) -> APIError | None:
         """Answer the client; with `hold`, the upstream's failure before its answer began is returned instead.

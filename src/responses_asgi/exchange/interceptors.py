@@ -151,9 +151,13 @@ class Intercepted:
         """What is sent with the upstream's request."""
         return {name: value for each in self._all for name, value in each.upstream_headers.items()}
 
-    @contextmanager
-    def active(self) -> Iterator[None]:
+    def active(self) -> AbstractContextManager[None]:
         """Around what is done for the exchange."""
+        # Most exchanges have nothing around them, and are none within another one that has.
+        return self._activated() if self._all or _current.get() else nullcontext()
+
+    @contextmanager
+    def _activated(self) -> Iterator[None]:
         before = _current.set(self._all)
         try:
             with ExitStack() as stack:

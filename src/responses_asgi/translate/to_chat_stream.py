@@ -105,28 +105,15 @@ class ChatStream:
         self._extras: JSON = {}
         self._last: JSON = {}
         self._running: _Running | None = None
-        self._handlers: dict[str, Callable[[JSON], None]] = {
-            "response.created": self._created,
-            "response.in_progress": self._created,
-            "response.output_item.added": self._added,
-            "response.output_item.done": self._item_done,
-            "response.content_part.done": self._part_done,
-            "response.reasoning_summary_part.done": self._part_done,
-            "response.output_text.annotation.added": self._annotation,
-            "error": self._error,
-        }
-        for events, (home, index, field) in _TEXTS.items():
-            self._handlers[f"{events}.delta"] = self._reader(home, index, "delta")
-            self._handlers[f"{events}.done"] = self._reader(home, index, field)
 
     def feed(self, event: JSON) -> None:
         """Say what one event, or one whole response, adds."""
         self._last, self._running = event, None
         kind = str(event.get("type"))
-        handler = self._handlers.get(kind)
+        handler = _HANDLERS.get(kind)
         try:
             if handler:
-                handler(event)
+                handler(self, event)
             elif (response := event if is_response(event) else told_response(event)) is not None:
                 self._terminal(response)
             elif event.get("error"):
@@ -267,26 +254,6 @@ class ChatStream:
 
     # Texts and calls
 
-    def _reader(self, home: str, index_name: str, field: str) -> Callable[[JSON], None]:
-        """A handler for one kind of text event."""
-        kinds = {"call": "function_call", "summary": "reasoning"}
-
-        def read(event: JSON) -> None:
-            value = event.get(field)
-            if not isinstance(value, str):
-                return
-            name = event["type"]
-            kind = "reasoning" if "reasoning" in name else kinds.get(home, "message")
-            item = self._items.find(event, "custom_tool_call" if "custom" in name else kind)
-            number = event.get(index_name)
-            key = ("refusal" if "refusal" in name else home, number if isinstance(number, int) else 0)
-            if field == "delta":
-                self._say(item, key, value, event.get("logprobs"))
-            else:
-                self._say_rest(item, key, value, event.get("logprobs"))
-
-        return read
-
     def _say_rest(self, item: Item, key: tuple[str, int], full: object, logprobs: object = None) -> None:
         """Say what `full` holds beyond what was said of this text."""
         if isinstance(full, dict | list):
@@ -397,3 +364,36 @@ class ChatStream:
         held = self._cut.flush() if self._cut else ""
         if held:
             self._choice.text("content", held)
+
+
+def _reader(home: str, index_name: str, field: str) -> Callable[[ChatStream, JSON], None]:
+    """A handler for one kind of text event."""
+    kinds = {"call": "function_call", "summary": "reasoning"}
+
+    def read(stream: ChatStream, event: JSON) -> None:
+        value = event.get(field)
+        if not isinstance(value, str):
+            return
+        name = event["type"]
+        kind = "reasoning" if "reasoning" in name else kinds.get(home, "message")
+        item = stream._items.find(event, "custom_tool_call" if "custom" in name else kind)
+        number = event.get(index_name)
+        key = ("refusal" if "refusal" in name else home, number if isinstance(number, int) else 0)
+        say = stream._say if field == "delta" else stream._say_rest
+        say(item, key, value, event.get("logprobs"))
+
+    return read
+
+
+_HANDLERS: dict[str, Callable[[ChatStream, JSON], None]] = {
+    "response.created": ChatStream._created,
+    "response.in_progress": ChatStream._created,
+    "response.output_item.added": ChatStream._added,
+    "response.output_item.done": ChatStream._item_done,
+    "response.content_part.done": ChatStream._part_done,
+    "response.reasoning_summary_part.done": ChatStream._part_done,
+    "response.output_text.annotation.added": ChatStream._annotation,
+    "error": ChatStream._error,
+    **{f"{events}.delta": _reader(home, index, "delta") for events, (home, index, _) in _TEXTS.items()},
+    **{f"{events}.done": _reader(*text) for events, text in _TEXTS.items()},
+}

@@ -64,28 +64,16 @@ class ResponsesStream:
         self._annotations: list[JSON] = []
         self._logprobs: list[JSON] = []
         self._ending: Ending | None = None
-        self._is_guess = False
+        self._is_guess = self._odd_usage = False
         self._guessed: object = None
         self._index: object = None
-        self._odd_usage = False
         self._cut = "The upstream's answer ended without a finish_reason: it was cut off."
-        self._streamed = False
-        self._answered = False
+        self._streamed = self._answered = False
         self._model = writer.response["model"] if keep_model else None
-        self._whole = False
-        self._whole_seen = False
+        self._whole = self._whole_seen = False
         self._rest: JSON = {}
         self._last: JSON = {}
         self._running: OpenPart | None = None
-        # Field of a delta -> its rank there (a whole message holds them all, in any order), type and reader.
-        self._fields: dict[str, tuple[int, type, Callable[[Any], None]]] = {
-            **{name: (rank, object, self._thinks(name)) for rank, name in enumerate(REASONING_FIELDS)},
-            "content": (10, object, self._content),
-            "refusal": (11, str, self._refusal),
-            "annotations": (12, list, self._annotate),
-            "tool_calls": (13, object, self._tool_calls),
-            "function_call": (14, dict, self._function_call),
-        }
 
     def feed(self, chunk: JSON) -> list[Event]:
         """The events of one chunk; an error in it is kept in `failure`, after what else it said."""
@@ -192,11 +180,11 @@ class ResponsesStream:
             return
         said = [name for name in delta if delta[name] and name != "role"]
         if len(said) > 1:
-            said.sort(key=lambda name: self._fields[name][0] if name in self._fields else 99)
+            said.sort(key=lambda name: _FIELDS[name][0] if name in _FIELDS else 99)
         for name in said:
-            known = self._fields.get(name)
+            known = _FIELDS.get(name)
             if known and isinstance(delta[name], known[1]):
-                known[2](delta[name])
+                known[2](self, delta[name])
             else:
                 where = "message" if self._whole else "delta"
                 self._losses.report(f"choices[0].{where}.{name}", "dropped", "no counterpart in a response")
@@ -312,9 +300,6 @@ class ResponsesStream:
                 path = f"choices[0].logprobs.{name}".rstrip(".")
                 self._losses.report(path, "dropped", "no counterpart in a response")
 
-    def _thinks(self, field: str) -> Callable[[object], None]:
-        return lambda value: self._think(self._reasoning.read(field, value))
-
     def _think(self, thoughts: Iterable[Thought]) -> None:
         for kind, text in thoughts:
             thought = self._thought()
@@ -398,3 +383,18 @@ class ResponsesStream:
         elif token:
             # Nothing may follow an incomplete item.
             self._losses.report("choices[0].message.reasoning_details", "dropped", "the answer was cut")
+
+
+def _thinks(field: str) -> Callable[[ResponsesStream, Any], None]:
+    return lambda stream, value: stream._think(stream._reasoning.read(field, value))
+
+
+# Field of a delta -> its rank there (a whole message holds them all, in any order), type and reader.
+_FIELDS: dict[str, tuple[int, type, Callable[[ResponsesStream, Any], None]]] = {
+    **{name: (rank, object, _thinks(name)) for rank, name in enumerate(REASONING_FIELDS)},
+    "content": (10, object, ResponsesStream._content),
+    "refusal": (11, str, ResponsesStream._refusal),
+    "annotations": (12, list, ResponsesStream._annotate),
+    "tool_calls": (13, object, ResponsesStream._tool_calls),
+    "function_call": (14, dict, ResponsesStream._function_call),
+}

@@ -21,7 +21,7 @@ ENDINGS: dict[str, dict[str, dict[str, Ending]]] = {
         "SIGKILL": _KILLED,
     },
     "granian": {
-        "SIGTERM": {"short stream": "whole", "long stream": "broken", "long document": "broken or 500"},
+        "SIGTERM": {"short stream": "whole", "long stream": "broken", "long document": "broken"},
         "SIGKILL": _KILLED,
     },
     "hypercorn": {

@@ -222,6 +222,7 @@ class Attempt:
         finally:
             unheard = answer.started and not answer.closed
             answer.abandon(gone)
+            outlet.on_left = None  # a cycle, which would keep the whole exchange until cycles are collected
             _log_losses(self.translator.losses, f"{self.upstream.profile.name} {self.path}")
             await self._settle(answer)
             if service.interceptors:

@@ -104,6 +104,7 @@ DATA = base64.b64encode(PNG).decode()
     [
         (content(ImageContent(type="image", data=DATA, mime_type="image/PNG")), [ToolImage(PNG)]),
         (content(ImageContent(type="image", data="%%", mime_type="a")), "[image: a, which cannot be read]"),
+        (content(ImageContent(type="image", data="é", mime_type="a")), "[image: a, which cannot be read]"),
         (content(blob("image/png", DATA)), [ToolImage(PNG)]),
         (content(blob("image/png", "%%")), "[file: file:///a, image/png, not shown]"),
         (content(blob(None, DATA)), "[file: file:///a, unknown type, not shown]"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import sys
 import threading
 from dataclasses import dataclass
 from enum import Enum
@@ -12,6 +13,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, Field
 
+from responses_asgi import ResponsesMiddleware, Upstream
 from responses_asgi.errors import ConfigurationError
 from responses_asgi.hosted import (
     Hosted,
@@ -21,9 +23,13 @@ from responses_asgi.hosted import (
     hosted_tool,
     tool,
 )
+from responses_asgi.testing import assert_valid_stream
 from responses_asgi.translate.rounds import HostedResult
+from responses_asgi.upstreams.answers import ToolCall
 from responses_asgi.upstreams.context import ExchangeContext
+from tests.asgi_driver import post
 from tests.hosted_servers import asking, context, mcp, names, offered
+from tests.hosted_types import Model
 
 CONTEXT = context("alice", response_id="resp_1")
 WHO: contextvars.ContextVar[str] = contextvars.ContextVar("who", default="nobody")
@@ -128,6 +134,8 @@ async def test_arguments_that_do_not_fit_are_told_to_the_model() -> None:
         ({"a": {1}}, '{"a":[1]}'),
         (Place(city="Nice"), '{"city":"Nice","country":"FR"}'),
         (float("nan"), '"NaN"'),
+        ({"half": "\ud83d"}, '{"half":"\\ud83d"}'),
+        (Place(city="\ud83d"), '{"city":"\\ud83d","country":"FR"}'),
         (object, "\"<class 'object'>\""),
         (ToolOutput("out"), "out"),
         (ToolOutput({"a": 1}), '{"a":1}'),
@@ -158,6 +166,63 @@ async def test_failures_are_told_and_never_raised() -> None:
     assert await run(silent) == HostedResult("RuntimeError", True)
     assert await run(given_up) == HostedResult("There is no such order.", True)
     assert await run(late) == HostedResult("TimeoutError: the database is slow", True)
+
+
+class Odd(BaseException):
+    """What no handler of exceptions expects."""
+
+
+def exits() -> str:
+    sys.exit("usage: ...")
+
+
+async def exits_in_the_loop() -> str:
+    return exits()
+
+
+def is_odd() -> str:
+    raise Odd("not an Exception")
+
+
+def stops() -> str:
+    return next(iter([]))
+
+
+async def awaits_what_was_cancelled() -> str:
+    waiting = asyncio.get_running_loop().create_future()
+    waiting.cancel()
+    return str(await waiting)
+
+
+@pytest.mark.parametrize(
+    ("function", "told"),
+    [
+        (exits, "SystemExit: usage: ..."),
+        (exits_in_the_loop, "SystemExit: usage: ..."),
+        (is_odd, "Odd: not an Exception"),
+        (stops, "RuntimeError: the code has raised StopIteration"),
+        (awaits_what_was_cancelled, "CancelledError"),
+    ],
+)
+async def test_functions_that_end_oddly_end_neither_the_server_nor_the_answer(
+    function: Any, told: str
+) -> None:
+    model = Model([ToolCall(f"tools__{function.__name__}", {})], "Sorry.")
+    app = ResponsesMiddleware(Upstream.handler(model), hosted=Hosted(tools=[function]))
+    exchange = await post(app, {"model": "m", "input": "Hi", "stream": True}).run()
+    response = assert_valid_stream(exchange.body)
+    assert [item["status"] for item in response["output"]] == ["failed", "completed"]
+    assert response["output"][0]["error"]["content"][0]["text"] == told
+    assert model.asked[1]["messages"][-1]["content"] == told
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, GeneratorExit])
+async def test_what_ends_a_program_is_not_told_to_a_model(error: type[BaseException]) -> None:
+    async def ends() -> str:
+        raise error
+
+    with pytest.raises(error):
+        await run(ends)
 
 
 async def test_sync_functions_run_in_a_thread_with_the_context() -> None:

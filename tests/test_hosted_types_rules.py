@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from responses_asgi import (
+    CodeOutput,
     ConfigurationError,
     Hosted,
     HostedLimits,
@@ -93,13 +94,66 @@ async def test_chat_clients_get_the_answer(spoken: str, always: bool) -> None:
     assert told["choices"][0]["message"]["content"] == "It is 5 [1]."
 
 
-async def test_a_chat_client_is_not_asked_to_run_the_commands_of_the_service() -> None:
+@pytest.mark.parametrize("progress", [True, False])
+async def test_a_chat_client_is_not_asked_to_run_the_commands_of_the_service(progress: bool) -> None:
     model = Model(calling("shell", {"commands": ["ls"]}), "There is a.")
-    app = service(model, Hosted(types={"shell": lambda call: "a"}, always=["shell"]), client="chat")
+    hosted = Hosted(types={"shell": lambda call: "a"}, always=["shell"], progress=progress)
+    app = service(model, hosted, client="chat")
     exchange = await asked(
         app, {"messages": [{"role": "user", "content": "Hi"}], "stream": True}, client="chat"
     )
-    assert assert_valid_chat_stream(exchange.body)["choices"][0]["finish_reason"] == "stop"
+    choice = assert_valid_chat_stream(exchange.body)["choices"][0]
+    assert choice["finish_reason"] == "stop"
+    assert choice["message"].get("reasoning_content") == ("Calls shell." if progress else None)
+
+
+@pytest.mark.parametrize("tier", [None, "flex"])
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_chat_client_is_told_of_the_tier_what_the_upstream_says(
+    tier: str | None, stream: bool
+) -> None:
+    def chunk(choices: list[JSON]) -> JSON:
+        told = {"service_tier": tier} if tier else {}
+        return {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", **told} | {
+            "choices": choices
+        }
+
+    said = [{"index": 0, "delta": {"content": "5"}, "finish_reason": "stop"}]
+    model = Model(calling("web_search", {"query": "q"}), [chunk(said)])
+    hosted = Hosted(types={"web_search": search}, always=["web_search"])
+    request = {"messages": [{"role": "user", "content": "Hi"}], "stream": stream, "service_tier": "auto"}
+    exchange = await asked(service(model, hosted, client="chat"), request, client="chat")
+    whole = assert_valid_chat_stream(exchange.body) if stream else exchange.json
+    assert whole.get("service_tier") == tier
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"type": "code_interpreter_call", "environment": "linux"},
+        {"type": "web_search_call", "results": [{"url": "https://a.test/", "title": 5}]},
+        {"type": "shell_call_output", "call_id": "c", "output": [], "tools": "bash"},
+        {"type": "mcp_approval_request", "id": ["mcpr_1"]},
+        {"type": "mcp_list_tools", "server_label": {"a": 1}},
+    ],
+)
+async def test_items_of_clients_may_hold_anything(item: JSON) -> None:
+    def now() -> str:
+        return "noon"
+
+    types_ = {"web_search": search, "code_interpreter": lambda call: "5"}
+    app = service(Model("Yes."), Hosted(types=types_, tools=[now]))
+    exchange = await asked(app, {"input": [{"role": "user", "content": "Hi"}, item], "tools": [WEB, CODE]})
+    assert exchange.status in (200, 400), exchange.body
+
+
+async def test_images_that_are_no_base64_are_shown_to_the_client() -> None:
+    drawn = "data:image/svg+xml,%3Csvg/%3E"
+    model = Model(calling("code_interpreter", {"code": "draw()"}), "There it is.")
+    hosted = Hosted(types={"code_interpreter": lambda call: CodeOutput(images=[drawn])})
+    _, response = await streamed(service(model, hosted), [CODE], include=["code_interpreter_call.outputs"])
+    assert response["output"][0]["outputs"] == [{"type": "image", "url": drawn}]
+    assert model.results() == ["[image made: 1 of 1]"]
 
 
 async def test_chat_clients_are_offered_nothing_that_they_cannot_see() -> None:

@@ -45,6 +45,7 @@ def told(*items: JSON) -> tuple[list[JSON], list[JSON]]:
         (MCP | {"arguments": "{}", "status": "failed"}, "Calls wiki.read. It failed."),
         (MCP | {"arguments": "x" * 300, "status": "completed"}, f"Calls wiki.read: {'x' * 200}..."),
         ({"type": "web_search_call", "id": "ws_1", "status": "completed"}, "Calls web_search."),
+        ({"type": "shell_call", "id": "sh_1", "call_id": "c", "status": "completed"}, "Calls shell."),
         ({"type": "file_search_call", "id": "fs_1", "status": "failed"}, "Calls file_search. It failed."),
     ],
 )

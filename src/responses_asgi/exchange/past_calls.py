@@ -99,9 +99,9 @@ class PastCalls:
                 plain += typed
             elif kind == "mcp_call":
                 plain += self._pair(item, _kept(item))
-            elif kind == "mcp_approval_request" and item.get("id") in self._decided:
-                pair = self._pair(item, self._decided[item["id"]].told)
-                self._outputs.setdefault(item["id"], []).append(pair[1])
+            elif kind == "mcp_approval_request" and (asked := str(item.get("id"))) in self._decided:
+                pair = self._pair(item, self._decided[asked].told)
+                self._outputs.setdefault(asked, []).append(pair[1])
                 plain += pair
             elif kind not in ("mcp_list_tools", "mcp_approval_request", "mcp_approval_response"):
                 plain.append(item)

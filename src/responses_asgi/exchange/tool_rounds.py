@@ -91,9 +91,11 @@ async def staged(
         asked.pop("max_tool_calls", None)
         if tools.names:
             asked["tools"] = [_loose(tool, tools.names) for tool in asked["tools"]]
-    before = history._replace(
-        items=tools.past.plain(history.items), echo={**history.echo, **_shown(body, options.dialect)}
-    )
+    echo = {**history.echo, **_shown(body, options.dialect)}
+    if outer is not None and pair.spoken == "chat":
+        # Only what the upstream says of it is an answer; no response is shown that would need one.
+        echo["service_tier"] = None
+    before = history._replace(items=tools.past.plain(history.items), echo=echo)
     rounds = Rounds(
         lambda: pair.translator(tools.asking(asked), upstream, options, past._replace(history=before)),
         names=tools.names,

@@ -107,7 +107,7 @@ def _function(name: str, tool: HostedTool, about: str) -> JSON:
 def _listed(body: JSON, found: Sequence[Found], history: Sequence[JSON]) -> Iterable[JSON]:
     given = body.get("input")
     known = {
-        item.get("server_label")
+        str(item.get("server_label"))
         for item in [*history, *(given if isinstance(given, list) else ())]
         if item.get("type") == "mcp_list_tools" and not item.get("error")
     }

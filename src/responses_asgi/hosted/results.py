@@ -7,7 +7,6 @@ Source: https://modelcontextprotocol.io/specification/2025-11-25/server/tools#to
 
 from __future__ import annotations
 
-import binascii
 from base64 import b64decode
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -67,7 +66,7 @@ def _image(block: Any) -> Piece:
 def _read(data: str, media_type: str) -> ToolImage | None:
     try:
         return ToolImage(b64decode(data, validate=True), media_type.lower())
-    except binascii.Error:
+    except ValueError:
         return None
 
 

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel
-from pydantic_core import to_json
+from pydantic_core import to_json, to_jsonable_python
 
 from responses_asgi.errors import ResponsesASGIError
 from responses_asgi.hosted.pieces import ToolImage, bounded, pieces_of, result_of_pieces
 from responses_asgi.translate.hosted_calls import Tell
 from responses_asgi.translate.hosted_kind import Typed
 from responses_asgi.translate.rounds import HostedResult
-from responses_asgi.types.json import JSON
+from responses_asgi.types.json import JSON, dumps
 from responses_asgi.upstreams.context import ExchangeContext
 
 __all__ = ["HostedTool", "ToolOutput", "parameters_of"]
@@ -82,12 +82,18 @@ class HostedTool:
     image_bytes: int = 8 * 1024 * 1024
 
     async def call(self, arguments: JSON, context: ExchangeContext, tell: Tell = _unseen) -> HostedResult:
-        """Run the tool. Raises nothing but CancelledError: what went wrong is told in the result."""
+        """Run the tool. Raises nothing but CancelledError when the call is cancelled, and KeyboardInterrupt:
+        what went wrong is told in the result."""
         try:
             async with asyncio.timeout(self.timeout) as limit:
                 telling = () if self.typed is None else (tell,)
                 return self._result(await self.run(arguments, context, *telling))
-        except Exception as error:
+        except (GeneratorExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            # Code that exits, or awaits what was cancelled, has failed, and ends no server or answer by it.
+            if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+                raise
             if limit.expired():
                 return HostedResult(f"{self.name} did not answer within {self.timeout:g} s.", failed=True)
             logger.info("Hosted tool %s of %s failed", self.name, self.label, exc_info=True)
@@ -118,7 +124,13 @@ class HostedTool:
         )
 
 
-def _said(error: Exception) -> str:
+def _is_cancelled() -> bool:
+    """Whether the running task is to end, and not only something that it awaits."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
+def _said(error: BaseException) -> str:
     said = str(error).strip()
     if said and isinstance(error, ResponsesASGIError):
         return said
@@ -130,9 +142,13 @@ def _text(value: Any) -> str:
         return ""
     if isinstance(value, str):
         return value
-    if isinstance(value, BaseModel):
-        return value.model_dump_json(by_alias=True)
-    return to_json(value, fallback=str, inf_nan_mode="strings").decode()
+    try:
+        if isinstance(value, BaseModel):
+            return value.model_dump_json(by_alias=True)
+        return to_json(value, fallback=str, inf_nan_mode="strings").decode()
+    except ValueError:
+        # Text that UTF-8 cannot hold, perhaps; JSON has a way to write it.
+        return dumps(to_jsonable_python(value, fallback=str)).decode()
 
 
 def parameters_of(schema: Mapping[str, Any] | None) -> JSON:

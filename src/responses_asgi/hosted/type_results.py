@@ -133,8 +133,8 @@ def images_of(found: JSON) -> list[ToolImage]:
 
 
 def _shown(urls: list[str]) -> list[ToolImage]:
-    read = (url.removeprefix("data:").split(";base64,") for url in urls if url.startswith("data:image/"))
-    return [ToolImage(base64.b64decode(data), kind) for kind, data in read]
+    read = (url.removeprefix("data:").partition(";base64,") for url in urls if url.startswith("data:image/"))
+    return [ToolImage(base64.b64decode(data), kind) for kind, is_base64, data in read if is_base64]
 
 
 def _many(value: Any) -> Any:

@@ -195,11 +195,14 @@ def _container(tool: JSON, items: Sequence[JSON]) -> JSON:
     known = said if isinstance(said, str) else (said or {}).get("container_id")
     if not known:
         calls = [item for item in items if (row := row_of(item)) and row.tools[0] == tool["type"]]
-        places = (
-            item.get("container_id") or (item.get("environment") or {}).get("container_id") for item in calls
-        )
-        known = next((place for place in reversed(list(places)) if isinstance(place, str)), None)
+        places = [item.get("container_id") or _of_environment(item) for item in calls]
+        known = next((place for place in reversed(places) if isinstance(place, str)), None)
     return {"container_id": known or f"cntr_{secrets.token_hex(24)}", NEW: not known}
+
+
+def _of_environment(item: JSON) -> object:
+    environment = item.get("environment")
+    return environment.get("container_id") if isinstance(environment, dict) else None
 
 
 async def _called(function: TypeFunction, call: TypeCall, see: Callable[[Any, int], Awaitable[None]]) -> Any:

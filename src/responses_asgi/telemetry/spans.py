@@ -74,11 +74,13 @@ class _Told(Interception):
     @contextmanager
     def tool(self, run: ToolRun) -> Iterator[None]:
         given = {names.OPERATION: names.EXECUTE_TOOL, names.TOOL_NAME: run.name, names.TOOL_TYPE: "extension"}
+        if run.label:  # Hosted tools of the API belong to no server.
+            given[names.TOOL_SERVER] = run.label
         tracer, name = self._spans.tracer, f"{names.EXECUTE_TOOL} {run.name}"
         with tracer.start_as_current_span(
             name,
             kind=SpanKind.INTERNAL,
-            attributes={**given, names.TOOL_SERVER: run.label},
+            attributes=given,
             record_exception=False,
             set_status_on_exception=False,
         ) as span:

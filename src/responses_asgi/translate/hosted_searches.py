@@ -50,7 +50,7 @@ def _about_the_web(tool: JSON) -> str:
 
 def _pages_told(found: JSON, first: int) -> str:
     pages = found["results"]
-    heads = ["\n".join(filter(None, (page.get("title"), page["url"]))) for page in pages]
+    heads = ["\n".join(words(page, "title", "url")) for page in pages]
     return _numbered(heads, pages, first) or _NOTHING
 
 

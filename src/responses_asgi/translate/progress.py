@@ -17,6 +17,7 @@ _CALLS = {
     "file_search_call": "file_search",
     "image_generation_call": "image_generation",
     "mcp_call": "",
+    "shell_call": "shell",
     "web_search_call": "web_search",
 }
 _ARGUMENTS = "response.mcp_call_arguments.done"

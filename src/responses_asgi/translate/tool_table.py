@@ -140,8 +140,10 @@ def declared_tools(body: JSON, history: Sequence[JSON] = ()) -> Iterator[tuple[s
 
 
 def _tools_of(item: JSON, path: str) -> Iterator[tuple[str, JSON]]:
-    for i, tool in enumerate(item.get("tools") or ()):
-        yield f"{path}tools[{i}]", tool
+    tools = item.get("tools")
+    for i, tool in enumerate(tools if isinstance(tools, list) else ()):
+        if isinstance(tool, dict):
+            yield f"{path}tools[{i}]", tool
 
 
 def policy_of(kind: str, profile: Profile) -> ToolPolicy | None:

@@ -29,7 +29,7 @@ class OwnThread:
 
     async def run(self, step: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run one step in the thread and wait for it."""
-        call = partial(self._context.run, step, *args, **kwargs)
+        call = partial(self._context.run, _stepped, partial(step, *args, **kwargs))
         return await asyncio.get_running_loop().run_in_executor(self._executor, call)
 
     def close_at_end(self, close: Callable[[], Any] | None) -> None:
@@ -41,3 +41,11 @@ class OwnThread:
         if self._close is not None:
             self._executor.submit(self._context.run, self._close)
         self._executor.shutdown(wait=False)
+
+
+def _stepped(step: Callable[[], R]) -> R:
+    """Take a step. No future can hold a StopIteration: who waits for it would wait for ever."""
+    try:
+        return step()
+    except StopIteration as error:
+        raise RuntimeError("the code has raised StopIteration") from error

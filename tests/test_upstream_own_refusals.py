@@ -83,7 +83,7 @@ async def test_whose_credential_was_refused(
     assert got.headers["x-should-retry"] == "false"
     assert "www-authenticate" not in got.headers
     assert OWN[:12] not in got.body.decode()
-    assert f"answered HTTP {status} to this service's own credential: invalid_api_key" in caplog.text
+    assert f"answered HTTP {status} to this service's own credential: 'invalid_api_key'" in caplog.text
     assert OWN[:12] not in caplog.text
 
 
@@ -121,7 +121,7 @@ async def test_bodies_that_are_packed_or_broken_off(is_cut: bool, caplog: pytest
     async with behind(server, api_key=OWN) as upstream:
         got = await ask(Gateway(upstream), body=BODY, headers=THEIRS)
     assert (got.status, got.code) == (502, "upstream_authentication_failed")
-    assert ("credential: x" in caplog.text) == (not is_cut)
+    assert ("credential: 'x'" in caplog.text) == (not is_cut)
 
 
 async def test_a_grant_is_not_withdrawn_for_it() -> None:
@@ -182,7 +182,7 @@ async def test_sockets(options: dict[str, Any], status: int, told: int) -> None:
 @pytest.mark.parametrize("status", [200, 404, 429, 500])
 @pytest.mark.parametrize("path", ["/v1/responses", "/v1/chat/completions", "/v1/embeddings"])
 async def test_errors_that_repeat_the_key_are_masked(status: int, path: str) -> None:
-    """Also where it comes in pieces; answers are not looked through."""
+    """Also where it comes in pieces."""
     error = json.dumps({"error": {"message": f"no: Bearer {OWN}, {OWN}!"}}).encode()
 
     async def server(scope: Scope, receive: Receive, send: Send) -> None:
@@ -198,9 +198,94 @@ async def test_errors_that_repeat_the_key_are_masked(status: int, path: str) -> 
         own = await ask(
             Gateway(upstream, store=None), path, {**BODY, "input": "hi"}, headers=[("api-key", OWN)]
         )
-    if status >= 400:
+    if status >= 400 or "embeddings" in path:
         assert got.json()["error"]["message"] == f"no: Bearer {'*' * len(OWN)}, {'*' * len(OWN)}!"
     assert own.status == got.status
+
+
+CHUNK = {
+    "id": "c",
+    "object": "chat.completion.chunk",
+    "created": 1,
+    "model": "m",
+    "choices": [{"index": 0, "delta": {"content": "Hel"}, "finish_reason": None}],
+}
+
+
+def failing_stream(*told: Any, cut: int = 7) -> ASGIApp:
+    """A server whose stream tells these events, in pieces of so many bytes."""
+    body = b"".join(b"data: " + json.dumps(each).encode() + b"\n\n" for each in told)
+
+    async def server(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(
+            {
+                "type": "http.response.start",
+                "status": 200,
+                "headers": [(b"content-type", b"text/event-stream")],
+            }
+        )
+        for start in range(0, len(body), cut):
+            piece = body[start : start + cut]
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    return server
+
+
+@pytest.mark.parametrize("path", ["/v1/responses", "/v1/chat/completions"])
+@pytest.mark.parametrize("before", [[], [CHUNK]])
+@pytest.mark.parametrize("error", [{"message": f"Bad key {OWN}.", "code": "teapot"}])
+async def test_streams_that_repeat_the_key_are_masked(error: Any, before: list[Any], path: str) -> None:
+    async with behind(failing_stream(*before, {"error": error}), api_key=OWN) as upstream:
+        got = await ask(
+            Gateway(upstream, store=None), path, {**BODY, "input": "hi", "stream": True}, headers=THEIRS
+        )
+    assert f"Bad key {'*' * len(OWN)}." in got.body.decode()
+    assert OWN not in got.body.decode()
+
+
+async def test_what_servers_that_look_at_no_key_are_given_may_be_said() -> None:
+    said = {**CHUNK, "choices": [{"index": 0, "delta": {"content": "Use LM Studio, lm-studio."}}]}
+    async with behind(failing_stream(said), api_key="lm-studio") as upstream:
+        got = await ask(Gateway(upstream, store=None), "/v1/chat/completions", {**BODY, "stream": True})
+    assert "LM Studio, lm-studio." in got.body.decode()
+
+
+@pytest.mark.parametrize("spoken", ["chat", "responses"])
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        ({"message": QUOTED, "code": 401}, "upstream_authentication_failed"),
+        ({"message": QUOTED, "code": "invalid_api_key"}, "upstream_authentication_failed"),
+        ({"message": QUOTED, "code": 403}, "upstream_permission_denied"),
+        ({"message": "Flagged.", "code": "invalid_prompt"}, "invalid_prompt"),
+    ],
+)
+async def test_refusals_within_an_answer_are_no_affair_of_the_client(
+    error: Any, code: str, stream: bool, spoken: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Some gateways tell what a provider answered with a status of 200."""
+    server = failing_stream({"error": error}, cut=10_000) if stream else refusing(200, error)
+    path = "/v1/responses" if spoken == "chat" else "/v1/chat/completions"
+    body = {**BODY, "input": "hi", "stream": stream}
+    async with behind(server, api_key=OWN, api=spoken) as upstream:
+        got = await ask(Gateway(upstream, store=None), path, body, headers=THEIRS)
+    assert code in got.body.decode()
+    assert (OWN[:12] in got.body.decode()) is False
+    if not stream:
+        assert got.status == (502 if "upstream" in code else 400)
+    told = [record for record in caplog.records if "own credential" in record.getMessage()]
+    assert len(told) == ("upstream" in code)
+
+
+async def test_refusals_within_an_answer_to_the_clients_credential_are_its_affair() -> None:
+    error = {"message": QUOTED, "code": "invalid_api_key"}
+    async with behind(refusing(200, error), credentials="forward") as upstream:
+        got = await ask(
+            Gateway(upstream, store=None), "/v1/responses", {**BODY, "input": "hi"}, headers=THEIRS
+        )
+    assert (got.status, got.json()["error"]["code"]) == (401, "invalid_api_key")
 
 
 async def test_sockets_that_repeat_the_key_are_masked() -> None:

@@ -18,6 +18,7 @@ from responses_asgi.translate.translator import RepeatingTranslator, Translator
 from responses_asgi.types.events import DONE, Event, StreamEvent
 from responses_asgi.types.json import JSON, dumps, loads
 from responses_asgi.upstreams.context import ExchangeContext
+from responses_asgi.upstreams.own_refusals import told_of_own
 from responses_asgi.upstreams.upstream import OnEvent
 
 __all__ = ["Answer", "loss_headers"]
@@ -31,7 +32,8 @@ _HELD_STATUSES = frozenset({401, 402, 403, 404, 408, 429})
 class Answer:
     """The answer of one exchange; after `closed` nothing more is told.
 
-    `open` are the upstream calls of which more is wanted.
+    `open` are the upstream calls of which more is wanted. `own`: the upstream was shown the operator's
+    credential, so that what it says about that is no affair of the client's.
 
     `add_done`: whether a stream ends with a `[DONE]` that the translator does not say. `keep` is called when
     the answer is complete, before the client learns of its end; what it returns is whether everything that
@@ -57,6 +59,7 @@ class Answer:
     ) -> None:
         self.translator = translator
         self.closed = False
+        self.own = False
         self.held: APIError | None = None
         self.began = time.perf_counter()
         self.first_byte: float | None = None
@@ -215,7 +218,9 @@ class Answer:
         self.open.clear()
 
     def _named(self, error: APIError) -> APIError:
-        """The error with the client's name of the model where its sentence has the upstream's."""
+        """The error as the client is told it: with its own name of the model, and about its own key only."""
+        if self.own:
+            error = told_of_own(error)
         model, theirs = self._context.request.get("model"), self._upstream_model
         if not (theirs and isinstance(model, str) and model and theirs in error.message):
             return error

@@ -27,6 +27,7 @@ from responses_asgi.sinks import Header
 from responses_asgi.sse import SSEDecoder
 from responses_asgi.types.asgi import Message, Send
 from responses_asgi.types.json import loads
+from responses_asgi.upstreams.own_refusals import OWN
 
 __all__ = ["InnerResponse", "internal_error"]
 
@@ -118,6 +119,7 @@ class InnerResponse:
 
     async def _start(self, message: Message) -> None:
         self._status = message["status"]
+        self._answer.own = message.get(OWN, False)
         headers = [(name.lower(), value) for name, value in message.get("headers") or ()]
         self._headers = [header for header in headers if header[0] not in _NOT_KEPT]
         known = {name: value.decode("latin-1") for name, value in headers}

@@ -13,18 +13,22 @@ from contextlib import aclosing
 from typing import Any, NamedTuple
 
 from responses_asgi.error_codes import CODES
-from responses_asgi.errors import ERROR_STATUSES, UpstreamError, error_from_payload
+from responses_asgi.errors import ERROR_STATUSES, APIError, UpstreamError, error_from_payload
 from responses_asgi.types.json import loads
 from responses_asgi.upstreams.client_errors import error_for
 from responses_asgi.upstreams.headers import DECODED
 from responses_asgi.upstreams.masking import masked
 
-__all__ = ["AUTHENTICATION_FAILED", "PERMISSION_DENIED", "refusal_of_own"]
+__all__ = ["AUTHENTICATION_FAILED", "OWN", "PERMISSION_DENIED", "refusal_of_own", "told_of_own"]
 
 _logger = logging.getLogger("responses_asgi.upstream")
 
 AUTHENTICATION_FAILED = "upstream_authentication_failed"
 PERMISSION_DENIED = "upstream_permission_denied"
+
+
+OWN = "responses_asgi.own"
+"""Where the `http.response.start` of a bridged request says that the operator's credential was shown."""
 
 
 class _Refused(NamedTuple):
@@ -69,12 +73,25 @@ async def refusal_of_own(response: Any, *, site: str, secrets: Iterable[bytes]) 
         "%s answered HTTP %s to this service's own credential%s",
         site,
         response.status_code,
-        f": {told.code}" if told is not None else "",
+        f": {told.code!r}" if told is not None else "",
     )
     # Asking again brings the same, until the operator has seen to it.
     return UpstreamError(
         refused.message, status=502, code=refused.code, headers={**kept, "x-should-retry": "false"}
     )
+
+
+def told_of_own(error: APIError) -> APIError:
+    """What a client is told of an error that an answer of status 200 tells, to the operator's credential.
+
+    >>> told_of_own(UpstreamError("Bad key sk-a***9.", status=401, code="invalid_api_key")).code
+    'upstream_authentication_failed'
+    """
+    refused = _REFUSED.get(error.status)
+    if refused is None or error.code in CODES:
+        return error
+    _logger.error("An upstream's answer refuses this service's own credential: %r", error.code)
+    return UpstreamError(refused.message, status=502, code=refused.code, headers={"x-should-retry": "false"})
 
 
 async def _error_of(response: Any, secrets: Iterable[bytes]) -> UpstreamError | None:

@@ -11,9 +11,10 @@ from responses_asgi.types.asgi import Receive, Scope, Send
 from responses_asgi.types.json import loads
 from responses_asgi.upstreams.attempts import Attempts
 from responses_asgi.upstreams.client_errors import error_for
+from responses_asgi.upstreams.context import bridged
 from responses_asgi.upstreams.headers import DECODED, answer_headers, by_name
-from responses_asgi.upstreams.masking import Masking
-from responses_asgi.upstreams.own_refusals import refusal_of_own
+from responses_asgi.upstreams.masking import MIN_BYTES, MIN_BYTES_OF_ANSWER, Masking
+from responses_asgi.upstreams.own_refusals import OWN, refusal_of_own
 from responses_asgi.upstreams.replies import send_error
 from responses_asgi.upstreams.request import ClientGone, RequestBody, while_client_stays
 from responses_asgi.upstreams.route import Route
@@ -105,8 +106,11 @@ class Relay:
         decoded = response.headers.get("content-encoding", "").strip().lower() in DECODED
         headers = answer_headers(response.headers.raw, decoded=decoded, retried=self._attempts.repeats > 0)
         self._started = True
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
-        masking = Masking(self._secrets) if status >= 400 and self._secrets else None
+        told = {OWN: True} if self._own and bridged(self._scope) else {}
+        await self._send({"type": "http.response.start", "status": status, "headers": headers, **told})
+        masking = None
+        if self._secrets:
+            masking = Masking(self._secrets, at_least=MIN_BYTES if status >= 400 else MIN_BYTES_OF_ANSWER)
         async with aclosing(response.aiter_bytes() if decoded else response.aiter_raw()) as pieces:
             async for piece in pieces:
                 shown = masking.feed(piece) if masking else piece

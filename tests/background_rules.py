@@ -146,6 +146,29 @@ class EventLogRules:
         await log.append("resp_2", 1, events(0))
         assert await log.read("resp_2") == LogPage(events(0), False)
 
+    async def test_the_middle_of_what_was_written_together(self, subject: Subject) -> None:
+        """Pages that begin and end within what one append has written."""
+        log = log_of(subject)
+        for first in range(0, 30, 10):
+            await log.append("resp_1", 1, events(*range(first, first + 10)), ended=first == 20)
+        for after in range(-1, 30):
+            for limit in (1, 7, 10, 11, 21, 50):
+                page = await log.read("resp_1", after=after, limit=limit)
+                wanted = [*range(after + 1, min(30, after + 1 + limit))]
+                assert page == LogPage(events(*wanted), not wanted or wanted[-1] == 29)
+
+    async def test_who_is_shut_out_writes_no_part_of_what_is_new(self, subject: Subject) -> None:
+        log = log_of(subject)
+        await log.append("resp_1", 1, events(0, 1, 2))
+        await log.append("resp_1", 2)
+        with pytest.raises(VersionConflictError):
+            await log.append("resp_1", 1, events(1, 2, 3, 4))
+        assert await log.read("resp_1", after=1) == LogPage(events(2), False)
+        assert await log.append("resp_1", 2, events(1, 2, 3, 4), ended=True) == 4
+        with pytest.raises(VersionConflictError):
+            await log.append("resp_1", 2, events(3, 4, 5))
+        assert await log.read("resp_1", after=1) == LogPage(events(2, 3, 4), True)
+
     async def test_ids_and_data_are_only_data(self, subject: Subject) -> None:
         log = log_of(subject)
         for n, id in enumerate(HOSTILE):

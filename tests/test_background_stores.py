@@ -264,19 +264,6 @@ async def test_what_others_write_is_told_among_much_that_is_our_own(
     await theirs.aclose()
 
 
-async def test_much_is_read_of_events_that_were_written_together(tmp_path: Path) -> None:
-    """Pages that begin and end within what one append has written."""
-    store = SQLiteStore(tmp_path / "state.db")
-    for first in range(0, 60, 20):
-        await store.events.append("resp_1", 1, events(*range(first, first + 20)), ended=first == 40)
-    for after in range(-1, 60):
-        for limit in (1, 7, 20, 33, 100):
-            page = await store.events.read("resp_1", after=after, limit=limit)
-            wanted = [*range(after + 1, min(60, after + 1 + limit))]
-            assert page == LogPage(events(*wanted), not wanted or wanted[-1] == 59)
-    await store.aclose()
-
-
 async def test_a_log_lives_on_while_it_is_written(tmp_path: Path) -> None:
     """Its time is not lengthened by every append, but by each that would let it end noticeably sooner."""
     now = 1_000.0

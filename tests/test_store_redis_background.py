@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,9 +12,10 @@ from redis.asyncio import Redis
 
 from responses_asgi.errors import StoreError, VersionConflictError
 from responses_asgi.stores.background import BackgroundStore
-from responses_asgi.stores.event_log import LogPage
+from responses_asgi.stores.event_log import LoggedEvent, LogPage
 from responses_asgi.stores.redis import RedisStore, tail
 from responses_asgi.stores.redis.keys import log_keys
+from responses_asgi.stores.redis.scripts import Script
 from tests.background_rules import EventLogRules, LeaseRules, events, follow
 from tests.loopback import until
 from tests.redis_server import (
@@ -72,14 +73,83 @@ def test_the_store_is_one_for_background_work() -> None:
 
 
 class TestLogs:
-    async def test_the_sequence_number_names_the_entry_of_a_stream(
+    async def test_the_last_sequence_number_names_the_entry_of_a_stream(
         self, store: RedisStore, plain: redis.Redis
     ) -> None:
-        await store.events.append("resp_1", 1, events(0, 1, 7), ended=True)
+        await store.events.append("resp_1", 1, events(0))
+        await store.events.append("resp_1", 1, events(1, 3, 7), ended=True)
         (stream,) = (key for key in keys_of(plain) if plain.type(key) == b"stream")
-        assert [name for name, _ in plain.xrange(stream)] == [b"1-0", b"1-1", b"1-7", b"2-0"]
+        assert [name for name, _ in plain.xrange(stream)] == [b"1-0", b"1-7", b"2-0"]
         with pytest.raises(redis.ResponseError, match="equal or smaller"):
             plain.xadd(stream, {"d": "late"}, id="1-8")
+
+    async def test_who_takes_over_while_a_part_is_packed_anew_shuts_the_writer_out(
+        self, store: RedisStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Of the writer's events some are there already, so that it asks twice: the other comes between."""
+        await store.events.append("resp_1", 1, events(0, 1))
+        run, asked = store._redis.run, 0
+
+        async def run_after_another(script: Script, keys: Sequence[bytes], *values: bytes | int) -> object:
+            nonlocal asked
+            asked += 1
+            if asked == 2:
+                await run(script, keys, 100_000, "2 0 0 0 0", b"")
+            return await run(script, keys, *values)
+
+        monkeypatch.setattr(store._redis, "run", run_after_another)
+        with pytest.raises(VersionConflictError):
+            await store.events.append("resp_1", 1, events(1, 2, 3))
+        assert asked == 2
+        assert await store.events.read("resp_1") == LogPage(events(0, 1), False)
+
+    async def test_logs_that_are_written_at_once_are_one_command(
+        self, store: RedisStore, plain: redis.Redis
+    ) -> None:
+        ids = [f"resp_{number}" for number in range(50)]
+        await store.events.append("resp_7", 5)
+        plain.config_resetstat()
+        appended = await asyncio.gather(
+            *(store.events.append(id, 1, events(0, n), ended=n == 9) for n, id in enumerate(ids, 1)),
+            return_exceptions=True,
+        )
+        assert plain.info("commandstats")["cmdstat_evalsha"]["calls"] == 1
+        # Each has its own answer.
+        assert isinstance(appended.pop(7), VersionConflictError)
+        assert appended == [*range(1, 8), *range(9, 51)]
+        assert await store.events.read("resp_7") == LogPage([], False)
+        assert await store.events.read("resp_8") == LogPage(events(0, 9), True)
+
+    async def test_much_that_is_written_at_once_is_several_commands(
+        self, store: RedisStore, plain: redis.Redis
+    ) -> None:
+        big = [LoggedEvent(0, b"x" * 600_000)]
+        plain.config_resetstat()
+        await asyncio.gather(*(store.events.append(f"resp_{n}", 1, big) for n in range(3)))
+        await asyncio.gather(*(store.events.append(f"resp_{n}", 1) for n in range(101)))
+        assert plain.info("commandstats")["cmdstat_evalsha"]["calls"] == 3 + 2
+
+    async def test_what_was_appended_is_done_before_the_store_closes(
+        self, server: RedisServer, store: RedisStore
+    ) -> None:
+        async with opened(server.url) as writing:
+            given_up = asyncio.create_task(writing.events.append("resp_1", 1, events(0)))
+            appending = asyncio.create_task(writing.events.append("resp_2", 1, events(0)))
+            await asyncio.sleep(0)
+            given_up.cancel()
+            await writing.aclose()
+            assert await appending == 0
+        assert await store.events.read("resp_1") is None
+        assert await store.events.read("resp_2") == LogPage(events(0), False)
+
+    async def test_a_page_does_not_read_all_of_a_long_log(
+        self, store: RedisStore, plain: redis.Redis
+    ) -> None:
+        for first in range(0, 1000, 10):
+            await store.events.append("resp_1", 1, events(*range(first, first + 10)))
+        plain.config_resetstat()
+        assert await store.events.read("resp_1", after=4, limit=30) == LogPage(events(*range(5, 35)), False)
+        assert plain.info("commandstats")["cmdstat_xrange"]["calls"] == 1
 
     async def test_a_log_expires_as_a_whole(self, store: RedisStore, plain: redis.Redis) -> None:
         await store.events.append("resp_1", 1, events(0))
@@ -327,9 +397,16 @@ async def test_a_cluster(tmp_path: Path) -> None:
             await asyncio.gather(*(store.events.append(id, epoch) for id in ids))
             readers = [asyncio.create_task(follow(store.events, id)) for id in ids]
             for number in range(3):
-                batch = events(number)
+                batch = events(2 * number, 2 * number + 1)
                 await asyncio.gather(
                     *(store.events.append(id, epoch, batch, ended=number == 2) for id in ids)
                 )
-            assert await asyncio.gather(*readers) == [[0, 1, 2]] * 20
+            assert await asyncio.gather(*readers) == [[*range(6)]] * 20
+            assert await store.events.read(ids[0], after=2) == LogPage(events(3, 4, 5), True)
             assert await store.leases.release("response", "1", epoch)
+        # A client that does not know it, as behind a proxy.
+        async with opened(server.url) as store:
+            for number in range(2):
+                await asyncio.gather(*(store.events.append(f"x_{n}", 1, events(number)) for n in range(9)))
+            for n in range(9):
+                assert await store.events.read(f"x_{n}") == LogPage(events(0, 1), False)

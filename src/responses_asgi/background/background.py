@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import asynccontextmanager, suppress
 from weakref import WeakKeyDictionary
 
 from responses_asgi.background.again import Prepare, record_of
 from responses_asgi.background.ending import CANCELLED, ENDED
 from responses_asgi.background.job import Job
-from responses_asgi.background.keeping import CANCEL, KIND, Keeping, ResponseRecord
+from responses_asgi.background.keeping import CANCEL, KIND, Held, Keeping, ResponseRecord
 from responses_asgi.background.limits import BackgroundLimits
 from responses_asgi.background.tail import LogStream
 from responses_asgi.background.watch import Watch
@@ -27,7 +27,7 @@ from responses_asgi.errors import StoreError
 from responses_asgi.exchange.answer import loss_headers
 from responses_asgi.exchange.run import Tries
 from responses_asgi.history import State
-from responses_asgi.history.responses import StoredResponse
+from responses_asgi.history.responses import RESPONSE, StoredResponse
 from responses_asgi.lifespan import Runtime
 from responses_asgi.sse import encode
 from responses_asgi.stores.background import BackgroundStore
@@ -43,6 +43,9 @@ __all__ = ["Background", "BackgroundLimits"]
 
 # Behind every event of a log.
 _END = 2**52
+
+# Below every epoch: a log is begun while its lease is being claimed.
+_NOBODY = 0
 
 # Seconds that a flag of a cancelled response is kept at least.
 _FLAG_SECONDS = 60.0
@@ -161,7 +164,7 @@ class Background:
         deadline = time.monotonic() + limits.lease + 4 * limits.poll + 1.0
         while time.monotonic() < deadline:
             # It is kept before its log ends.
-            page = await self._store.events.read(id, after=_END, wait=limits.poll)
+            page = await self._keeping.log.read(id, after=_END, wait=limits.poll)
             now = await self._keeping.state.kept.responses.load(owner, id)
             if now is None or now.response.get("status") in ENDED:
                 return now.response if now else stored.response
@@ -171,32 +174,43 @@ class Background:
 
     async def forget(self, id: str) -> None:
         """Forget the events of a response that was deleted. Raises StoreError."""
-        await self._store.events.expire(id, seconds=0.0)
+        await self._keeping.log.expire(id, seconds=0.0)
 
     def _stream(self, id: str) -> LogStream:
-        patience, log = self.limits.lease, self._store.events
+        patience, log = self.limits.lease, self._keeping.log
         return LogStream(log, id, keep_alive=self._keep_alive, done=self._done, patience=patience)
 
     async def _begin(self, tries: Tries, queued: JSON, opening: Sequence[LoggedEvent], *, waits: bool) -> Job:
-        """Have the response accepted: from now on it is ended by whoever finds it abandoned."""
-        attempt, store = tries.first, self._store
-        held_until = time.monotonic() + self.limits.lease
-        held = await self._keeping.claim(attempt.asked.owner, str(queued["id"]))
-        if held is None:
-            raise StoreError("The response could not be begun; try again.")
-        # What tools have done must not be done twice, and they may begin before that is logged.
-        may_rerun = self.limits.rerun and attempt.tools is None
-        if may_rerun and (again := record_of(held.id, attempt.asked, tries.routes)):
-            await store.put(again)
+        """Have the response accepted: from now on it is ended by whoever finds it abandoned.
+
+        All is asked for at once, so that a store does it in one go. Nobody knows the id before all is done.
+        """
+        attempt, store, id = tries.first, self._store, str(queued["id"])
+        owner, held_until = attempt.asked.owner, time.monotonic() + self.limits.lease
         # Most begin at once, and need not be told that twice.
         response = queued if waits else {**queued, "status": "in_progress"}
         record = ResponseRecord(store)
-        await asyncio.gather(
-            store.events.append(held.id, held.epoch, opening),
+        keeping: list[Awaitable[object]] = [
+            self._keeping.log.append(id, _NOBODY, opening),
             record.put(attempt.turn.records(response)[0]),
-        )
+        ]
+        # What tools have done must not be done twice, and they may begin before that is logged.
+        may_rerun = self.limits.rerun and attempt.tools is None
+        if may_rerun and (again := record_of(id, attempt.asked, tries.routes)):
+            keeping.append(store.put(again))
+        held, *kept = await asyncio.gather(self._keeping.claim(owner, id), *keeping, return_exceptions=True)
+        if held is None:
+            raise StoreError("The response could not be begun; try again.")
+        if isinstance(held, BaseException) and record.version:
+            # Nobody would find it.
+            with suppress(Exception):
+                await store.delete(RESPONSE, owner, id)
+        for outcome in (held, *kept):
+            if isinstance(outcome, BaseException):
+                raise outcome
+        assert isinstance(held, Held)
         job = Job.of(self._keeping, held, tries, record, held_until=held_until)
-        job.waited = waits
+        job.waited, job.logged = waits, opening[-1].number
         return job
 
 

@@ -65,7 +65,7 @@ async def end_response(keeping: Keeping, held: Held, error: APIError) -> JSON | 
 
     From now on nobody else writes to its log.
     """
-    log = keeping.store.events
+    log = keeping.log
     await keeping.insist(partial(log.append, held.id, held.epoch), f"take over the log of {held.id}")
     events = await keeping.insist(partial(logged_events, log, held.id), f"read the log of {held.id}")
     get = partial(keeping.store.get, RESPONSE, held.owner, held.id)

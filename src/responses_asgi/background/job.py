@@ -22,6 +22,7 @@ logger = logging.getLogger("responses_asgi")
 class Job:
     """What a worker knows of one response.
 
+    - `logged`: the number of the last event in its log when it is begun, if that is known.
     - `size`: bytes of its request. `waited`: whether it is kept as queued, which it will have to be told.
     - `held_until`: when its lease is over at the latest, by `time.monotonic`.
     - `reason`: why it is to end early, once it is. `lost`: its lease is somebody else's, who says its end.
@@ -33,6 +34,7 @@ class Job:
     outlet: LogOutlet
     held_until: float
     size: int
+    logged: int | None = None
     waited: bool = False
     task: asyncio.Task[None] | None = None
     reason: APIError | None = None

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple, TypeAlias, TypeVar
 
 from responses_asgi.background.insist import insist
 from responses_asgi.background.limits import BackgroundLimits
+from responses_asgi.background.live import LiveLog
 from responses_asgi.errors import VersionConflictError
 from responses_asgi.history import State
 from responses_asgi.stores.background import BackgroundStore
@@ -54,13 +56,21 @@ def lease_name(owner: str, id: str) -> str:
     return f"{id} {owner}"
 
 
-class Keeping(NamedTuple):
-    """Where background work is kept, and within which bounds it is done; `announce`: None tells nobody."""
+@dataclass(slots=True, eq=False)
+class Keeping:
+    """Where background work is kept, and within which bounds it is done; `announce`: None tells nobody.
+
+    `log`: the event logs of the store, as those who write here and read here use them.
+    """
 
     state: State
     store: BackgroundStore
     limits: BackgroundLimits
     announce: Announce | None = None
+    log: LiveLog = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.log = LiveLog(self.store)
 
     async def claim(self, owner: str, id: str) -> Held | None:
         """Hold the lease of a response; None while somebody else does."""
@@ -88,7 +98,7 @@ class Keeping(NamedTuple):
         async def forget() -> None:
             forgetting = [store.delete(JOB, "", id)] if self.limits.rerun else []
             await asyncio.gather(
-                store.events.expire(id, seconds=self.limits.retention),
+                self.log.expire(id, seconds=self.limits.retention),
                 store.leases.release(KIND, held.name, held.epoch),
                 *forgetting,
             )

@@ -54,7 +54,6 @@ class LogSink(LastingSink):
         self.ended = False
         self.failure: Exception | None = None
         self._keeping = keeping
-        self._log = keeping.store.events
         self._held = held
         self._number = len(QUEUED)
         self._waiting: list[LoggedEvent] = []
@@ -141,7 +140,7 @@ class _Tries:
     """One batch on its way into the log."""
 
     def __init__(self, keeping: Keeping, held: Held, batch: Sequence[LoggedEvent], *, ended: bool) -> None:
-        self._append = partial(keeping.store.events.append, held.id, held.epoch)
+        self._append = partial(keeping.log.append, held.id, held.epoch)
         self._batch = batch
         self._ended = ended
         self._failed = False

@@ -56,9 +56,9 @@ async def _begin_again(
     if request is None or record is None or (again := Again(request)).attempts >= MOST_ATTEMPTS:
         return False
     # From now on the worker that was thought to be gone can write nothing more.
-    await store.events.append(held.id, held.epoch)
+    await keeping.log.append(held.id, held.epoch)
     response = StoredResponse.of(record).response
-    if response["status"] in ENDED or not is_unsaid(await logged_events(store.events, held.id)):
+    if response["status"] in ENDED or not is_unsaid(await logged_events(keeping.log, held.id)):
         return False
     with worker.place(len(request.data)):
         await store.put(again.record())

@@ -71,6 +71,7 @@ class Worker:
     def start(self, job: Job) -> None:
         """Make the answer of a job when it is its turn."""
         self.jobs[job.id] = job
+        self._keeping.log.begin(job.id, job.logged)
         self._queue.append(job)
         self._next()
 
@@ -90,7 +91,7 @@ class Worker:
             job.task.cancel()
         else:
             self._queue.remove(job)
-            del self.jobs[job.id]
+            self._forget(job)
 
     async def stop(self) -> None:
         """Begin nothing any more; what runs has some time to end, then it fails, or is left to others."""
@@ -151,8 +152,12 @@ class Worker:
             logger.error("the end of the background response %s could not be kept: %s", job.id, error)
             await self._leave_to_others([job])
 
-    def _over(self, job: Job) -> None:
+    def _forget(self, job: Job) -> None:
         self.jobs.pop(job.id, None)
+        self._keeping.log.leave(job.id)
+
+    def _over(self, job: Job) -> None:
+        self._forget(job)
         job.outlet.log.stop()
         if job.running:
             # It was cancelled before its first step.

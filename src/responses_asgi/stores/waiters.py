@@ -10,7 +10,7 @@ from typing import Any
 
 from responses_asgi.stores.event_log import LogPage
 
-__all__ = ["Waiter", "Waiters", "cut"]
+__all__ = ["Waiter", "Waiters", "cut", "part"]
 
 
 class Waiter:
@@ -64,11 +64,13 @@ class Waiters:
         with self._lock:
             return {id: min(one.after for one in waiting) for id, waiting in self._waiting.items()}
 
-    def tell(self, id: str, page: LogPage) -> None:
-        """These events follow in this log; from any thread. Who has not read up to them is told to read."""
+    def tell(self, id: str, page: LogPage | None) -> None:
+        """These events follow in this log; from any thread. Who has not read up to them is told to read, and
+        for None all are."""
         with self._lock:
             waiting = [*self._waiting.get(id, ())]
-        _settle((waiter, part) for waiter in waiting for part in _part(waiter.after, page))
+        if waiting:
+            _settle((waiter, told) for waiter in waiting for told in part(waiter.after, page))
 
     def tell_all(self) -> None:
         """All are to read again; from any thread."""
@@ -82,13 +84,18 @@ def cut(page: LogPage, limit: int) -> LogPage:
     return page if len(page.events) <= limit else LogPage(page.events[:limit], False)
 
 
-def _part(after: int, page: LogPage) -> Iterable[LogPage | None]:
-    """What a reader is told: nothing if it has read that already."""
-    events = [event for event in page.events if event.number > after]
+def part(after: int, page: LogPage | None) -> Iterable[LogPage | None]:
+    """What a reader is told who has read up to `after`: nothing if it knows that, None if it has to read."""
+    if page is None:
+        yield None
+        return
+    events = page.events
+    if events and events[0].number <= after:
+        events = [event for event in events if event.number > after]
     if events and events[0].number > after + 1:
         yield None
     elif events or page.ended:
-        yield LogPage(events, page.ended)
+        yield page if events is page.events else LogPage(events, page.ended)
 
 
 def _settle(told: Iterable[tuple[Waiter, LogPage | None]]) -> None:

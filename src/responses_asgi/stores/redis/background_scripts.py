@@ -1,10 +1,12 @@
 """What Redis does in one step for event logs and leases; see `scripts` for the records.
 
-1. A log is a stream whose entries are named `1-NUMBER`, so that Redis itself keeps them in order and looks up
-   where a reader goes on. `2-0` is the end: Redis accepts nothing behind it.
+1. A log is a stream. An entry has the events of one append, packed, and is named `1-NUMBER` by the last of
+   them, so that Redis itself keeps them in order and looks up where a reader goes on. Its field says how many
+   events it has. `2-0` is the end: Redis accepts nothing behind it.
    Source: https://redis.io/docs/latest/develop/data-types/streams/
-2. Each append is told on a channel, as twice the number of the last event, plus one when the log has ended.
-   That is done first: Redis may refuse it, by its access rules, and then nothing is written.
+2. Each append is told on a channel with the stream's name, as twice the number of the last event, plus one
+   when the log has ended. That is done first: Redis may refuse it, by its access rules, and then nothing is
+   written.
 3. Time is Redis's. Epochs are its milliseconds, or one more than the last: they grow even when Redis has
    forgotten the last, so that nobody who held a lease before that can write again.
 """
@@ -15,39 +17,56 @@ from responses_asgi.stores.redis.scripts import Script
 
 __all__ = ["APPEND", "CLAIM", "EXPIRE", "EXPIRED", "READ", "RELEASE", "RENEW_LEASE"]
 
-# KEYS: what is known of the log, its stream. ARGV: epoch, '1' if it ends, ttl in milliseconds, channel, then
-# number and data of each event.
+# KEYS: of each append, what is known of the log, and its stream. ARGV: a ttl in milliseconds; five words for
+# each append: epoch, '1' if the log ends, the numbers of the first and of the last event, how many there are;
+# then for each the packed events. Without events the last three are 0.
+# The answers are the numbers of the last events there. When some of the events are there already and others
+# are not, it is that number in a list, and nothing was written: the others are to be packed by themselves.
 APPEND = Script(
     """
-local known = redis.call('HMGET', KEYS[1], 'epoch', 'last', 'ended')
-local epoch, last, ended = tonumber(ARGV[1]), tonumber(known[2] or -1), known[3] == '1'
-local at = 5
-while ARGV[at] and tonumber(ARGV[at]) <= last do at = at + 2 end
-if epoch < tonumber(known[1] or epoch) or (ended and ARGV[at]) then return false end
-if ARGV[at] then last = ARGV[#ARGV - 1] end
-local ends = ARGV[2] == '1' and not ended
-if ends then ended = true end
-if ARGV[at] or ends then redis.call('PUBLISH', ARGV[4], last * 2 + (ended and 1 or 0)) end
-while ARGV[at] do
-  redis.call('XADD', KEYS[2], '1-' .. ARGV[at], 'd', ARGV[at + 1])
-  at = at + 2
+local answers, words = {}, string.gmatch(ARGV[2], '%S+')
+local function append(log, stream, epoch, ends, first, newest, count, data)
+  local known = redis.call('HMGET', log, 'epoch', 'last', 'ended')
+  local last, ended = tonumber(known[2] or -1), known[3] == '1'
+  local new = count ~= '0' and tonumber(newest) > last
+  if tonumber(epoch) < tonumber(known[1] or epoch) or (ended and new) then return false end
+  if new and tonumber(first) <= last then return {last} end
+  if new then last = newest end
+  ends = ends == '1' and not ended
+  if ends then ended = true end
+  if new or ends then redis.call('PUBLISH', stream, last * 2 + (ended and 1 or 0)) end
+  if new then redis.call('XADD', stream, '1-' .. last, count, data) end
+  if ends then redis.call('XADD', stream, '2-0', '0', '') end
+  redis.call('HSET', log, 'epoch', epoch, 'last', last, 'ended', ended and '1' or '')
+  redis.call('PEXPIRE', log, ARGV[1])
+  redis.call('PEXPIRE', stream, ARGV[1])
+  return tonumber(last)
 end
-if ends then redis.call('XADD', KEYS[2], '2-0', 'd', '') end
-redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'last', last, 'ended', ended and '1' or '')
-for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[3]) end
-return tonumber(last)
+for at = 1, #KEYS / 2 do
+  local log, stream, data = KEYS[2 * at - 1], KEYS[2 * at], ARGV[2 + at]
+  answers[at] = append(log, stream, words(), words(), words(), words(), words(), data)
+end
+return answers
 """
 )
 
-# KEYS: what is known of the log, its stream. ARGV: the name to begin behind, how many entries. The answer is
-# flat, name and data in turn, since clients read nested ones slowly.
+# KEYS: what is known of the log, its stream. ARGV: the name to begin behind, how many events are enough. The
+# answer is flat, name and packed events in turn, since clients read nested ones slowly. Of the first entry
+# only the last event may be wanted.
 READ = Script(
     """
 if redis.call('EXISTS', KEYS[1]) == 0 then return false end
-local answer = {}
-for _, entry in ipairs(redis.call('XRANGE', KEYS[2], '(' .. ARGV[1], '+', 'COUNT', ARGV[2])) do
-  table.insert(answer, entry[1])
-  table.insert(answer, entry[2][2])
+local answer, from, wanted = {}, ARGV[1], tonumber(ARGV[2])
+while wanted > 0 do
+  local page = redis.call('XRANGE', KEYS[2], '(' .. from, '+', 'COUNT', 20)
+  for _, entry in ipairs(page) do
+    from = entry[1]
+    table.insert(answer, from)
+    table.insert(answer, entry[2][2])
+    wanted = wanted - (#answer == 2 and 1 or tonumber(entry[2][1]))
+    if wanted <= 0 then break end
+  end
+  if #page < 20 then break end
 end
 return answer
 """

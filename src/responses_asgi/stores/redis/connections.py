@@ -82,6 +82,11 @@ class Connections:
                 # A server that is new, or was restarted. It remembers what it evaluates.
                 return await opened.ask("EVAL", script.text, len(keys), *keys, *values)
 
+    @property
+    def has_slots(self) -> bool:
+        """Whether the keys of one script have to lie in one slot: in a cluster."""
+        return self._opened().has_slots
+
     async def aclose(self) -> None:
         """Close the connections of the running loop, after what was asked over them. A client that was given
         stays open."""

@@ -8,10 +8,12 @@ from contextlib import nullcontext
 
 from responses_asgi.errors import VersionConflictError
 from responses_asgi.stores.event_log import LoggedEvent, LogPage, following
-from responses_asgi.stores.redis.background_scripts import APPEND, EXPIRE, READ
+from responses_asgi.stores.packing import unpacked
+from responses_asgi.stores.redis.appends import Appends
+from responses_asgi.stores.redis.background_scripts import EXPIRE, READ
 from responses_asgi.stores.redis.connections import Connections
 from responses_asgi.stores.redis.keys import log_keys
-from responses_asgi.stores.redis.tail import Tail
+from responses_asgi.stores.redis.tail import LogKeys, Tail
 from responses_asgi.stores.redis.values import most, whole_ms
 from responses_asgi.stores.waiters import cut
 
@@ -20,8 +22,8 @@ __all__ = ["RedisEventLog"]
 MAX_NUMBER = 2**52
 """Above the number of any event; scripts count in doubles."""
 
-NAMED, END = b"1-", b"2-0"
-"""How an event's entry is named before its number, and how the entry that ends a log is named."""
+END = b"2-0"
+"""How the entry that ends a log is named."""
 
 PATIENCE = 5.0
 """Seconds after which one who waits looks again, whatever was told or not."""
@@ -31,13 +33,14 @@ POLL = 0.1
 
 
 class RedisEventLog:
-    """The `EventLog` of a RedisStore. An append is one round trip. All who wait in an event loop share one
+    """The `EventLog` of a RedisStore. What is appended at the same moment
+    is one round trip. All who wait in an event loop share one
     connection, on which Redis tells what was appended, and one reading of each log."""
 
     def __init__(self, redis: Connections, *, prefix: bytes, ttl: float) -> None:
         self._redis = redis
         self._prefix = prefix
-        self._ttl = ttl
+        self._appends = Appends(redis, ttl=ttl)
         self._tails: dict[asyncio.AbstractEventLoop, Tail] = {}
 
     async def append(
@@ -46,11 +49,13 @@ class RedisEventLog:
         """Write the events, all or none, behind what is there; the number of the last one there then."""
         following(events, -1)
         keys = log_keys(self._prefix, id)
-        values: list[bytes | int] = [value for event in events for value in event]
-        told = (epoch, "1" if ended else "", whole_ms(self._ttl), keys[1])
         tail = self._tails.get(asyncio.get_running_loop())
         with tail.writing(keys, LogPage(events, ended)) if tail and events else nullcontext():
-            last: int | None = await self._redis.run(APPEND, keys, *told, *values)
+            last = await self._appends.append(keys, epoch, events, ended)
+            while isinstance(last, list):
+                # Some of them are there already.
+                rest = following(events, last[0])
+                last = await self._appends.append(keys, epoch, rest, ended)
             if last is None:
                 raise VersionConflictError("This log is written by another, or has ended.")
         return last
@@ -83,7 +88,8 @@ class RedisEventLog:
         await self._redis.run(EXPIRE, log_keys(self._prefix, id), whole_ms(seconds))
 
     async def aclose(self) -> None:
-        """Close the connection of those who wait in the running loop."""
+        """Close the connection of those who wait in the running loop, after what was appended there."""
+        await self._appends.quiet()
         tail = self._tails.pop(asyncio.get_running_loop(), None)
         if tail is not None:
             await tail.aclose()
@@ -96,15 +102,13 @@ class RedisEventLog:
             tail = self._tails[loop] = Tail(self._redis, self._page)
         return tail
 
-    async def _page(self, keys: tuple[bytes, bytes], after: int, limit: int) -> LogPage | None:
-        """One entry more is asked for than events are wanted: it may be the end."""
+    async def _page(self, keys: LogKeys, after: int, limit: int) -> LogPage | None:
+        """One event more is asked for than is wanted: instead of it there may be the end."""
         behind = f"1-{after}" if after >= 0 else "0-0"
         found = await self._redis.run(READ, keys, behind, limit + 1)
         if found is None:
             return None
-        names, data = found[::2], found[1::2]
-        ended = bool(names) and names[-1] == END
-        if ended:
-            names.pop()
-        events = [LoggedEvent(int(name[len(NAMED) :]), each) for name, each in zip(names, data, strict=False)]
+        ended = bool(found) and found[-2] == END
+        entries = found[1:-2:2] if ended else found[1::2]
+        events = [event for entry in entries for event in unpacked(entry, after)]
         return cut(LogPage(events, ended), limit)

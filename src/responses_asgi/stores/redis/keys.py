@@ -15,7 +15,7 @@ Event logs: `PREFIX:{DIGEST}:LETTER`, under the digest of the log's id
 | letter | type       | what it holds                                                       |
 | ------ | ---------- | ------------------------------------------------------------------- |
 | l      | hash       | epoch, number of the last event, whether it has ended               |
-| e      | stream     | the events                                                          |
+| e      | stream     | the events, those of one append in one entry                        |
 | e      | channel    | on which each append is told                                        |
 
 Leases: `PREFIX:{leases}:LETTER:KIND`

@@ -39,7 +39,8 @@ class Lanes:
         self._loop = asyncio.get_running_loop()
         self._timeout = timeout
         self._free = self._lanes = lanes
-        self._most = 1 if isinstance(client, RedisCluster) else MAX_BATCH
+        self.has_slots = isinstance(client, RedisCluster)
+        self._most = 1 if self.has_slots else MAX_BATCH
         self._waiting: deque[_Asked] = deque()
         self._departing = False
         self._carrying: set[asyncio.Task[None]] = set()

@@ -21,7 +21,7 @@ from responses_asgi.stores.redis.channels import Channels, Told
 from responses_asgi.stores.redis.connections import Connections
 from responses_asgi.stores.waiters import Waiters
 
-__all__ = ["Tail"]
+__all__ = ["LogKeys", "Tail"]
 
 LogKeys = tuple[bytes, bytes]
 T = TypeVar("T")

@@ -7,14 +7,14 @@ rows, and its time is only lengthened when that makes a difference.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from sqlite3 import Connection
-from struct import Struct
 from typing import NamedTuple
 
 from responses_asgi.errors import VersionConflictError
 from responses_asgi.stores.event_log import LoggedEvent, LogPage, following
+from responses_asgi.stores.packing import packed, unpacked
 from responses_asgi.stores.sqlite.texts import for_sqlite, from_sqlite
 
 __all__ = ["Appended", "append", "changed", "expire", "forget_expired", "last_position", "look_up", "read"]
@@ -44,9 +44,6 @@ SELECT responses_asgi_logs.id, max(responses_asgi_events.number)
 FROM responses_asgi_events JOIN responses_asgi_logs USING (log) WHERE responses_asgi_events.position > ?
 GROUP BY responses_asgi_logs.log
 """
-
-# What stands before each event of a row: its number, and the length of its data.
-_HEAD = Struct(">QQ")
 
 # SQLite's integers have 64 bits; numbers are what clients write.
 _LARGEST = 2**63 - 1
@@ -91,7 +88,7 @@ def append(
         log = connection.execute(_BEGIN, (for_sqlite(id), epoch, ended, now + ttl)).lastrowid
     elif (epoch, ended) != (stored_epoch, bool(has_ended)) or now + ttl - expires_at > ttl * _WORTH_RENEWING:
         connection.execute(_CONTINUE, (epoch, ended, now + ttl, log))
-    position = connection.execute(_ADD_EVENTS, (log, last, _packed(new))).lastrowid if new else None
+    position = connection.execute(_ADD_EVENTS, (log, last, packed(new))).lastrowid if new else None
     return Appended(last, LogPage(new, ended), position)
 
 
@@ -112,7 +109,7 @@ def look_up(
     log, last, ended = row
     after = max(min(after, _LARGEST), -1)
     rows = connection.execute(_EVENTS, (log, after))
-    behind = (event for (data,) in rows for event in _unpacked(data, after))
+    behind = (event for (data,) in rows for event in unpacked(data, after))
     events = list(islice(behind, min(limit, _MOST)))
     read_up_to = events[-1].number if events else after
     return LogPage(events, bool(ended) and read_up_to >= last), last, bool(ended)
@@ -137,17 +134,3 @@ def last_position(connection: Connection) -> int:
 def changed(connection: Connection, position: int) -> list[tuple[str, int]]:
     """The logs that have events behind this position, and the number of the last event of each."""
     return [(from_sqlite(id), last) for id, last in connection.execute(_CHANGED, (position,))]
-
-
-def _packed(events: Sequence[LoggedEvent]) -> bytes:
-    return b"".join([part for number, data in events for part in (_HEAD.pack(number, len(data)), data)])
-
-
-def _unpacked(row: bytes, after: int) -> Iterator[LoggedEvent]:
-    """The events of a row behind this number."""
-    at, end = 0, len(row)
-    while at < end:
-        number, length = _HEAD.unpack_from(row, at)
-        at += _HEAD.size + length
-        if number > after:
-            yield LoggedEvent(number, row[at - length : at])

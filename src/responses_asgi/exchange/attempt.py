@@ -36,6 +36,7 @@ from responses_asgi.exchange.upstream_request import UpstreamRequest, upstream_r
 from responses_asgi.history import Recent, Turn
 from responses_asgi.history.requests import Detached
 from responses_asgi.history.sealed import reasoning_seal
+from responses_asgi.log_words import one_line
 from responses_asgi.loss import Loss, Losses
 from responses_asgi.translate.chat_over_responses import ChatOverResponses
 from responses_asgi.translate.chat_to_responses import ChatToResponses
@@ -231,7 +232,7 @@ class Attempt:
                 await keep(self.translator.snapshot(), left=True)
         raised = raised or self._raised
         if isinstance(raised, APIError):
-            logger.warning("%s failed: %s", self.context.response_id, raised)
+            logger.warning("%s failed: %s", self.context.response_id, one_line(raised))
         elif raised is not None:
             if answer.held:
                 logger.error("An upstream failed, another one is asked", exc_info=raised)
@@ -371,4 +372,6 @@ def _log_losses(losses: Losses, upstream: str) -> None:
         level = logging.DEBUG if key in _logged or len(_logged) >= _MOST_LOGGED else logging.INFO
         if level == logging.INFO:
             _logged.add(key)
-        logger.log(level, "%s %s, upstream %s: %s", loss.path, loss.action, upstream, loss.reason)
+        if logger.isEnabledFor(level):
+            path, reason = one_line(loss.path), one_line(loss.reason)
+            logger.log(level, "%s %s, upstream %s: %s", path, loss.action, upstream, reason)

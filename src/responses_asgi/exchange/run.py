@@ -22,6 +22,7 @@ from responses_asgi.exchange.request import parse_body, read_body, with_query
 from responses_asgi.exchange.routes import Choose, Detach, Route, Service
 from responses_asgi.exchange.untouched import pass_untouched
 from responses_asgi.history.requests import Detached
+from responses_asgi.log_words import one_line
 from responses_asgi.loss import Loss
 from responses_asgi.types.asgi import Receive, Scope, Send
 from responses_asgi.upstreams.replies import send_to_nobody
@@ -181,11 +182,11 @@ class Tries:
         for number, route in enumerate(self.routes[1:], 2):
             if failure is None:
                 return
-            logger.warning("%s; the next upstream is asked", failure)
+            logger.warning("%s; the next upstream is asked", one_line(failure))
             try:
                 attempt = await Attempt.prepare(self.asked, route, self._service)
             except APIError as error:
-                logger.warning("The next upstream cannot be asked: %s", error)
+                logger.warning("The next upstream cannot be asked: %s", one_line(error))
             else:
                 hold = number < len(self.routes)
                 failure = await self._try(attempt, outlet, hold=hold)

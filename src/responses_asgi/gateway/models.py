@@ -18,6 +18,7 @@ from collections.abc import Callable
 from responses_asgi.gateway.routing import Entry, ModelMap
 from responses_asgi.gateway.service import NAME
 from responses_asgi.keys.scopes import fits
+from responses_asgi.log_words import one_line
 from responses_asgi.types.asgi import Message, Scope, raw_path
 from responses_asgi.types.json import JSON, loads
 from responses_asgi.upstreams.context import EXTENSION, ExchangeContext, extension
@@ -152,7 +153,8 @@ async def _fetch(upstream: Upstream, scope: Scope, credential: list[tuple[bytes,
         return answer.models()
     except Exception as error:
         # TimeoutError is one of them, and so is whatever an app in this process raises.
-        logger.warning("An upstream could not be asked for its models: %s: %s", type(error).__name__, error)
+        kind, why = type(error).__name__, one_line(error)
+        logger.warning("An upstream could not be asked for its models: %s: %s", kind, why)
         return None
 
 

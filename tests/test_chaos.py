@@ -30,7 +30,9 @@ def upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upstreamer]:
 
 @pytest.fixture(scope="module")
 def bridge(upstream: Upstreamer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bridge]:
-    with running_bridge("uvicorn", upstream.url, tmp_path_factory.mktemp("bridge")) as bridge:
+    with running_bridge(
+        "uvicorn", upstream.url, tmp_path_factory.mktemp("bridge"), library="httpx"
+    ) as bridge:
         yield bridge
 
 

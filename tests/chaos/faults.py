@@ -354,7 +354,6 @@ FAULTS: dict[str, Fault] = {
     "half a head": Fault(_raw(b"HTTP/1.1 200 OK\r\ncontent-ty"), "502", "502"),
     "a head of 1 MB": Fault(_raw(b"HTTP/1.1 200 OK\r\nx-a: " + b"a" * MB + b"\r\n\r\n"), "502", "502"),
     "early hints": Fault(_informed, "whole", "whole"),
-    # aiohttp may leave what follows bad bytes waiting until `read_timeout`.
     "a bad chunk": Fault(_bad_chunk, "failed|502|504", "502|504", "every", quick=True),
     "204": Fault(_raw(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n"), "502", "502"),
     "an empty body": Fault(lambda made: made.head(b"content-length: 0"), "failed", "502"),

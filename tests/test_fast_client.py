@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -130,6 +132,40 @@ async def test_a_header_that_cannot_be_sent_is_an_error_of_this_side() -> None:
     async with served(Recorder()) as url, client() as made:
         with pytest.raises(httpx.LocalProtocolError):
             await asked(made, url, tenant="a\r\nb: c")
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"), [("Zürich €".encode(), "Zürich €".encode()), (b"caf\xe9", "café".encode())]
+)
+async def test_values_of_headers_are_utf_8_and_stay_so(given: bytes, sent: bytes) -> None:
+    recorder = Recorder()
+    async with served(recorder) as url, client() as made:
+        request = made.build_request("POST", url, headers=[(b"x-title", given)])
+        response = await made.send(request, stream=True, follow_redirects=False)
+        await response.aclose()
+    assert recorder.last.headers["x-title"].encode("latin-1") == sent
+
+
+async def test_a_connection_that_was_closed_while_the_loop_was_busy_is_not_used() -> None:
+    """A POST that was sent on it could not be sent again: it may have arrived."""
+    closed = threading.Event()
+
+    def serve(listening: socket.socket) -> None:
+        for _ in range(2):
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(65_536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ndone")
+            closed.set()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=serve, args=(listening,), daemon=True).start()
+        async with client() as made:
+            for _ in range(2):
+                response = await asked(made, f"http://127.0.0.1:{listening.getsockname()[1]}/")
+                assert await response.aread() == b"done"
+                await response.aclose()
+                assert closed.wait(30)  # the loop stands still
 
 
 async def test_heads_of_answers_may_be_long() -> None:

@@ -85,7 +85,7 @@ class FastClient:
         content: bytes | AsyncIterator[bytes] | None = None,
     ) -> FastRequest:
         """The request, as `send` takes it."""
-        named = CIMultiDict([(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers])
+        named = CIMultiDict([(name.decode("latin-1"), _text(value)) for name, value in headers])
         return FastRequest(method, url, named, content or None)
 
     async def send(self, request: FastRequest, *, stream: bool, follow_redirects: bool) -> httpx.Response:
@@ -96,6 +96,7 @@ class FastClient:
         assert stream, "answers are only streamed"
         assert not follow_redirects, "redirects are never followed"
         await self._wait_for_free()
+        await _see_who_hung_up()
         content = request.content
         body = content if content is None or isinstance(content, bytes) else _Body(content)
         try:
@@ -179,6 +180,24 @@ class _Answer(httpx.AsyncByteStream):
         if client is not None:
             self._response.close()  # a connection whose answer was read to its end is kept nevertheless
             client._give_back()
+
+
+def _text(value: bytes) -> str:
+    """A header's value as aiohttp takes it, which sends UTF-8: the same bytes, where they are that."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+async def _see_who_hung_up() -> None:
+    """Let the event loop read what has come meanwhile: no connection is used that a server has closed.
+
+    A busy loop hears of that late. It reads between two rounds of its tasks: the first wait is for the
+    reading, the second for what is done about it.
+    """
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
 
 
 def _as_httpx(error: BaseException) -> httpx.TransportError | None:

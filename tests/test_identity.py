@@ -78,6 +78,46 @@ def test_unfold_is_the_fold_backwards() -> None:
     assert fold(unfold(response)) == response
 
 
+RAN: JSON = {"type": "mcp_call", "id": "mcp_1", "server_label": "s", "name": "add", "arguments": '{"a":1}'}
+RAN_WELL = {**RAN, "status": "completed", "output": "3", "error": None, "approval_request_id": None}
+
+
+@pytest.mark.parametrize(
+    ("item", "step"),
+    [
+        (RAN_WELL, "completed"),
+        ({**RAN_WELL, "status": "failed", "output": None, "error": {"type": "x"}}, "failed"),
+        ({**RAN_WELL, "arguments": ""}, "completed"),
+    ],
+)
+def test_a_call_that_the_server_ran_is_told_in_its_steps(item: JSON, step: str) -> None:
+    response = {**ANSWER.response, "output": [item]}
+    said, told = run([response])
+    assert told == fold(unfold(response)) == response
+    steps = [event["type"] for event in said if event["type"].startswith("response.mcp_call.")]
+    assert steps == ["response.mcp_call.in_progress", f"response.mcp_call.{step}"]
+
+
+@pytest.mark.parametrize("length", range(3, 8))
+def test_a_call_that_the_server_was_running_is_closed_by_its_own_order(length: int) -> None:
+    events = list(unfold({**ANSWER.response, "output": [RAN_WELL]}))
+    assert events[length - 1]["output_index"] == 0
+    machine = translator()
+    said = [*machine.start()]
+    for event in renumbered(events[:length]):
+        said += machine.feed(event)
+    said += machine.fail(UpstreamError("It broke off."))
+    decoded = [event.json() for event in said]
+    (item,) = assert_valid_stream(decoded)["output"]
+    assert item["status"] == "incomplete"
+    ended = [event["type"] for event in decoded if event["type"].startswith("response.mcp_call.")]
+    # What was said to have gone well did.
+    assert ended == [
+        "response.mcp_call.in_progress",
+        f"response.mcp_call.{'failed' if length < 7 else 'completed'}",
+    ]
+
+
 def test_a_renamed_model_keeps_the_clients_name() -> None:
     assert translator(upstream_model="real").request()["model"] == "real"
     renamed = [

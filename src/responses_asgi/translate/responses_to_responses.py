@@ -17,7 +17,7 @@ from responses_asgi.translate.snapshot import ITEM_TEXTS, PART_TEXTS, PARTS, Fol
 from responses_asgi.translate.to_chat_stream import CUT_OFF
 from responses_asgi.translate.tool_policy import passed_on
 from responses_asgi.translate.translator import History
-from responses_asgi.translate.unfold import CALL_FAMILIES, PART_FAMILIES, TEXT_FAMILIES, unfold
+from responses_asgi.translate.unfold import CALL_FAMILIES, PART_FAMILIES, RUN_FAMILIES, TEXT_FAMILIES, unfold
 from responses_asgi.types.events import QUEUED, TERMINAL_EVENTS, Dialect, Event, StreamEvent
 from responses_asgi.types.json import JSON, dumps
 
@@ -28,11 +28,15 @@ _WAITING = frozenset({"queued", "in_progress"})
 
 
 class OpenItem:
-    """An item that was announced and is not done: which of its parts is open, and whether its text is."""
+    """An item that was announced and is not done: which of its parts is open, and whether its text is.
+
+    `step` is the last that a call told which the server runs itself.
+    """
 
     def __init__(self) -> None:
         self.part: tuple[str, int] | None = None
         self.said = False
+        self.step = ""
 
 
 class ResponsesToResponses:
@@ -204,6 +208,8 @@ class ResponsesToResponses:
             self._open[index].said = False
         elif index in self._open and step == "done":
             self._open[index].said = True
+        elif index in self._open and family.removeprefix("response.") in RUN_FAMILIES:
+            self._open[index].step = step
 
     def _close(self, index: int, open_item: OpenItem) -> None:
         """Say the end of an item that the upstream left open."""
@@ -219,9 +225,16 @@ class ResponsesToResponses:
                 field = PART_TEXTS[family][3]
                 self._say({"type": f"{family}.done", **place, name: number, field: part[field], **scores})
             self._say({"type": f"{frame}.done", **place, name: number, "part": part})
-        family = CALL_FAMILIES.get(str(item.get("type")))
+        kind = str(item.get("type"))
+        runs = kind in RUN_FAMILIES
+        if runs and not open_item.step:
+            self._say({"type": f"response.{kind}.in_progress", **place})
+        family = CALL_FAMILIES.get(kind) or RUN_FAMILIES.get(kind)
         if family and not open_item.said:
             field = ITEM_TEXTS[family]
-            self._say({"type": f"{family}.done", **place, "name": item.get("name"), field: item[field]})
+            named = {} if runs else {"name": item.get("name")}
+            self._say({"type": f"{family}.done", **place, **named, field: item.get(field) or ""})
+        if runs and open_item.step in ("", "in_progress"):
+            self._say({"type": f"response.{kind}.failed", **place})
         done = {**item, "status": "incomplete"}
         self._say({"type": "response.output_item.done", "output_index": index, "item": done})

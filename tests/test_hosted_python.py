@@ -162,6 +162,13 @@ async def test_failures_are_told_and_never_raised() -> None:
     def late() -> str:
         raise TimeoutError("the database is slow")
 
+    async def together() -> str:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(silent())
+            group.create_task(asyncio.to_thread(broken))
+        return "never"
+
+    assert (await run(together)).output in ("RuntimeError", "KeyError: 'no such order'")
     assert await run(broken) == HostedResult("KeyError: 'no such order'", True)
     assert await run(silent) == HostedResult("RuntimeError", True)
     assert await run(given_up) == HostedResult("There is no such order.", True)

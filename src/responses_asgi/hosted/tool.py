@@ -131,6 +131,9 @@ def _is_cancelled() -> bool:
 
 
 def _said(error: BaseException) -> str:
+    """An error in a sentence; of a group, the first real one."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
     said = str(error).strip()
     if said and isinstance(error, ResponsesASGIError):
         return said

@@ -187,8 +187,8 @@ class Attempt:
         if not self.pair.equal:
             return False
         stateless = self.turn.body is self.asked.body and not (self.turn.keeps or self.turn.history.items)
-        looked_at = is_edited(self.upstream) or self.tools is not None or self.asked.losses
-        return stateless and not looked_at
+        looked_at = is_edited(self.upstream) or self.tools is not None
+        return stateless and not (looked_at or self.translator.losses)
 
     async def run(self, outlet: Outlet, *, service: Service, hold: bool = False) -> APIError | None:
         """Answer the client; with `hold`, the upstream's failure before its answer began is returned instead.

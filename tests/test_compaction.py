@@ -222,6 +222,12 @@ async def test_without_a_summary_the_response_fails(turn: Any, why: str, stream:
         assert not stream or (made["status"], made["output"]) == ("failed", [])
 
 
+async def test_a_compaction_that_came_to_nothing_tells_what_it_took() -> None:
+    async with client_of([Usage(90, 5)]) as client:
+        made = await client.post([*TALK, TRIGGER], stream=True)
+        assert (made["status"], made["usage"]["total_tokens"]) == ("failed", 95)
+
+
 async def test_an_upstream_that_fails_fails_the_compaction() -> None:
     async with client_of(Error(status=429, code="rate_limit_exceeded"), ["Os", Finish("error")]) as client:
         made = await client.post([*TALK, TRIGGER], stream=True, status=429)

@@ -36,6 +36,7 @@ from responses_asgi.limits.limit import rules_of
 from responses_asgi.limits.tokens import input_tokens, output_limit, used_tokens
 from responses_asgi.limits.told import limit_headers
 from responses_asgi.limits.window import Window
+from responses_asgi.testing import Error, FakeModel
 from responses_asgi.types.asgi import Message, Scope
 from tests.loopback import served, until, unused_url
 
@@ -222,6 +223,19 @@ class TestTokens:
         app = Gateway(Upstream.asgi(_failing), rate_limits=RateLimits(a_day(tokens=1_200)))
         for _ in range(3):
             assert (await ask(app, "x" * 400)).status_code == 500
+
+    async def test_a_failure_after_what_was_answered_costs_that(self) -> None:
+        """A conversation was compacted, and then there was no answer."""
+        model = FakeModel([["They met.", Usage(3_000, 200)], [Error(500, "Out of order.")], ["Hello."]])
+        app = Gateway(Upstream.asgi(model), rate_limits=RateLimits(a_day(tokens=10_000)))
+        talk = [{"role": "assistant", "content": "word " * 2_000}, {"role": "user", "content": "And?"}]
+        managed = [{"type": "compaction", "compact_threshold": 1_000}]
+        async with client_of(app) as client:
+            body = {"model": "house", "input": talk, "context_management": managed}
+            failed = await client.post("/v1/responses", json=body)
+            assert (failed.status_code, failed.json()["error"]["message"]) == (500, "Out of order.")
+        answer = await ask(app, "x", max_output_tokens=16)
+        assert 6_700 < int(answer.headers["x-ratelimit-remaining-tokens"]) < 6_800
 
     async def test_a_request_above_the_limit_is_let_in_alone(self) -> None:
         app = limited(a_day(tokens=100))

@@ -109,8 +109,12 @@ class Admission(Interception):
             raise refusal(self._model, name, await self._budget.windows(), cost)
 
     def _used(self, ended: Ended) -> int:
-        """The tokens that it took in the end: none where an upstream, or nobody, has refused it."""
-        refused = ended.error is not None and ended.error.status != 499 and not ended.begun
+        """The tokens that it took in the end: none where an upstream, or nobody, has refused it.
+
+        An answer that took several calls may have failed in a later one.
+        """
+        answered = ended.begun or ended.answer.get("usage") is not None
+        refused = ended.error is not None and ended.error.status != 499 and not answered
         return 0 if ended.upstream is None or refused else used_tokens(ended.answer, self._input)
 
     async def _settle(self, used: int) -> None:

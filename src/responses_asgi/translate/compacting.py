@@ -105,6 +105,7 @@ class Compacting:
         self._failure = error
         if self._answering:
             return self._passed(self._inner.fail(error))
+        self._writer.response["usage"] = self._usage
         self._writer.fail(error)
         return self._writer.take()
 
@@ -161,6 +162,7 @@ class Compacting:
 
     def _compacted(self) -> list[Event]:
         answer = self._inner.snapshot()
+        self._usage = answer.get("usage")
         failure = self._inner.failure
         try:
             if failure is None:
@@ -169,7 +171,7 @@ class Compacting:
             failure = error
         if failure is not None or self.summary is None:
             return self.fail(failure or UpstreamError("The upstream wrote no summary.", status=502))
-        writer, self._usage = self._writer, answer.get("usage")
+        writer = self._writer
         item: JSON = {"id": writer.new_id("cmp_"), "type": "compaction", "encrypted_content": ""}
         index = writer.open_item(item)
         self._item = {**item, "encrypted_content": self._seal(self.summary)}

@@ -1,6 +1,6 @@
 """What a component does in the background: it accepts requests, answers for them, and ends what it must.
 
-1. A response is accepted once its lease is claimed, its log begun and it is kept: from then on any process
+1. A response is accepted once its log is begun, it is kept and its lease is claimed: from then on any process
    can show, stream or cancel it, and whoever finds it abandoned ends it.
 2. It is made in a task of its own, which knows nothing of the request's context variables.
 3. A worker that has lost a lease writes nothing any more: its epoch is shut out of the log, and its version
@@ -198,7 +198,7 @@ class Background:
         may_rerun = self.limits.rerun and attempt.tools is None
         if may_rerun and (again := record_of(id, attempt.asked, tries.routes)):
             keeping.append(store.put(again))
-        held, *kept = await asyncio.gather(self._keeping.claim(owner, id), *keeping, return_exceptions=True)
+        *kept, held = await asyncio.gather(*keeping, self._keeping.claim(owner, id), return_exceptions=True)
         if held is None:
             raise StoreError("The response could not be begun; try again.")
         if isinstance(held, BaseException) and record.version:

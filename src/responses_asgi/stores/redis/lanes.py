@@ -54,10 +54,11 @@ class Lanes:
         return await answer
 
     def _depart_soon(self) -> None:
-        """At the end of the loop's turn: whoever asks in the same turn comes along."""
+        """At the end of the loop's next turn: whoever asks in this one comes along, and so do appends, which
+        are gathered in it."""
         if self._free and not self._departing:
             self._departing = True
-            self._loop.call_soon(self._depart)
+            self._loop.call_soon(self._loop.call_soon, self._depart)
 
     def _depart(self) -> None:
         self._departing = False

@@ -57,7 +57,7 @@ async def ask(app: Any, name: str, times: int = 1, arguments: Any = None, **said
     question = json.dumps([name, times, arguments or {}])
     body = {"model": "m", "stream": True, "input": question, **said}
     exchange = post(app, body, path="/v1/responses")
-    await asyncio.wait_for(app(exchange.scope, exchange.receive, exchange.send), 120)
+    await asyncio.wait_for(app(exchange.scope, exchange.receive, exchange.send), 240)
     return exchange
 
 
@@ -111,11 +111,11 @@ async def test_a_client_that_leaves_ends_the_call(tmp_path: Path) -> None:
         await until(lambda: "hang given up" in log.read_text())
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(360)
 async def test_a_hundred_responses_of_five_rounds_leave_nothing_behind(tmp_path: Path) -> None:
     log = tmp_path / "log"
     before = held()
-    limits = HostedLimits(call_timeout=120.0, start_wait=60.0)
+    limits = HostedLimits(call_timeout=120.0, start_wait=120.0, connect_timeout=120.0)
     async with opened(Hosted(servers={"s": stdio(log)}, limits=limits)) as hosted:
         app = bridge(hosted, Model())
         exchanges = await asyncio.gather(
@@ -126,5 +126,5 @@ async def test_a_hundred_responses_of_five_rounds_leave_nothing_behind(tmp_path:
         assert types == ["mcp_call"] * 5 + ["message"]
         assert {item["output"] for item in response["output"][:5]} == {str(number + 1)}
     assert len(started(log)) == 1
-    await until(lambda: not alive(started(log)[0]))
-    await until(lambda: not held() - before, 30)
+    await until(lambda: not alive(started(log)[0]), 60)
+    await until(lambda: not held() - before, 60)

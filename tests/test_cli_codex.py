@@ -132,7 +132,7 @@ def test_the_lines_lead_to_the_bridge_while_it_runs(
     class Visit:
         """What comes while the command waits for its end."""
 
-        def wait(self) -> None:
+        def wait(self, seconds: float) -> None:
             told = capsys.readouterr()
             assert str(path) in told.err
             assert "until Ctrl-C" in told.err

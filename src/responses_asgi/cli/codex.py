@@ -8,8 +8,8 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
+from threading import Event
 from typing import Any
 
 from responses_asgi.cli import codex_config
@@ -36,7 +36,7 @@ Codex chooses its tools by the model's name: one that it does not know gets plai
 ONE = "upstream"
 """What the upstream is called in errors."""
 
-# Seconds: a signal that comes just before a sleep is seen after it.
+# Seconds: a signal that comes just before a wait is seen only after it.
 _WAKE = 0.5
 
 _OF_UPSTREAM = ("api", "profile", "model", "api_key_env")
@@ -103,8 +103,10 @@ def run(options: argparse.Namespace) -> int:
             print(codex_config.lines(values), flush=True)
             print(f"These lines belong into {path}.", file=sys.stderr)
         print("The bridge serves Codex until Ctrl-C.", file=sys.stderr, flush=True)
-        while True:
-            time.sleep(_WAKE)
+        never = Event()
+        while not never.wait(_WAKE):
+            pass
+    return 0
 
 
 def _flags(options: argparse.Namespace) -> dict[str, Any]:

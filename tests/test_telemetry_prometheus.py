@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,25 @@ async def page(app: Any, **headers: str) -> httpx.Response:
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers) as client:
         return await client.get("/metrics")
+
+
+async def test_names_that_are_no_text_do_not_hide_the_figures() -> None:
+    """JSON has halves of characters, which no page can show."""
+    app = Gateway(Upstream.handler(_says_ok), telemetry=[Prometheus()])
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        body = b'{"model": "m\\ud800", "input": "hi"}'
+        answer = await client.post(
+            "/v1/responses", content=body, headers={"content-type": "application/json"}
+        )
+        assert answer.status_code == 200
+    shown = await page(app)
+    assert shown.status_code == 200
+    assert figures(shown.text)["requests_total", "responses", "m\\ud800", "completed", "200"] == 1
+
+
+async def _says_ok(request: Any) -> AsyncIterator[str]:
+    yield "ok"
 
 
 async def test_a_gateway_shows_what_was_counted() -> None:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from responses_asgi.exchange import Ended
 from responses_asgi.exchange.attempt import Asked
 from responses_asgi.owners import issued_to
+from responses_asgi.telemetry.labels import encodable
 from responses_asgi.translate.usage import responses_usage
 from responses_asgi.types.asgi import Scope
 from responses_asgi.upstreams.upstream import Upstream
@@ -101,7 +102,7 @@ def site_of(upstream: Upstream) -> str | None:
 
 
 def _short(name: str) -> str:
-    return name[:MAX_NAME_CHARS]
+    return encodable(name[:MAX_NAME_CHARS])
 
 
 def _finish_reasons(answer: Mapping[str, Any]) -> Iterator[str]:

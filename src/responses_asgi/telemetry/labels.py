@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["OTHER", "Labels", "path_label"]
+__all__ = ["OTHER", "Labels", "encodable", "path_label"]
 
 OTHER = "other"
 """What stands for all labels beyond the bound."""
@@ -25,11 +25,21 @@ class Labels:
         self._known: set[str] = set()
 
     def __getitem__(self, label: str) -> str:
+        label = encodable(label)
         if label not in self._known:
             if len(self._known) >= self._most:
                 return OTHER
             self._known.add(label)
         return label
+
+
+def encodable(name: str) -> str:
+    r"""The name with escapes for halves of characters: JSON has them, UTF-8 and so the exporters have not.
+
+    >>> encodable("gpt-5 \ud800 é")
+    'gpt-5 \\ud800 é'
+    """
+    return name if name.isascii() else name.encode("utf-8", "backslashreplace").decode()
 
 
 def path_label(path: str) -> str:

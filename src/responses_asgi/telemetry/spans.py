@@ -23,7 +23,7 @@ from responses_asgi.exchange.attempt import Asked
 from responses_asgi.telemetry import names
 from responses_asgi.telemetry.content import input_content, output_content, tool_content
 from responses_asgi.telemetry.facts import Facts, facts_of, model_of, site_of
-from responses_asgi.telemetry.labels import Labels
+from responses_asgi.telemetry.labels import Labels, encodable
 from responses_asgi.upstreams.headers import by_name
 from responses_asgi.upstreams.upstream import Upstream
 
@@ -177,7 +177,7 @@ def _started(tracer: Tracer, asked: Asked, upstream: Upstream, common: Mapping[s
     if isinstance(conversation, dict):
         conversation = conversation.get("id")
     if isinstance(conversation, str):
-        attributes[names.CONVERSATION] = conversation
+        attributes[names.CONVERSATION] = encodable(conversation)
     parent = None
     if not trace.get_current_span().get_span_context().is_valid:
         fields = propagate.get_global_textmap().fields
@@ -215,7 +215,8 @@ def _outcome(facts: Facts, ended: Ended, first: float | None) -> dict[str, Any]:
         names.FINISH_REASONS: facts.finish_reasons or None,
         names.TIME_TO_FIRST_CHUNK: first,
         names.ERROR_TYPE: facts.error,
-        names.LOSSES: [f"{loss.path[:100]};{loss.action}" for loss in ended.losses[:MAX_LOSSES]] or None,
+        names.LOSSES: [f"{encodable(loss.path[:100])};{loss.action}" for loss in ended.losses[:MAX_LOSSES]]
+        or None,
     }
     if facts.tokens is not None:
         known |= {

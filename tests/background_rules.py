@@ -132,6 +132,7 @@ class EventLogRules:
 
     async def test_a_higher_epoch_shuts_out_the_lower_ones(self, subject: Subject) -> None:
         log = log_of(subject)
+        await log.append("resp_1", 0, events(0))
         await log.append("resp_1", 3, events(0))
         assert await log.append("resp_1", 5) == 0, "no event is needed"
         for stale in (events(1), []):

@@ -62,6 +62,26 @@ async def test_the_last_round_has_to_be_an_answer(rounds: int, choices: list[Any
     assert [request.get("tool_choice") for request in model.asked] == choices
 
 
+@pytest.mark.parametrize("client", ["responses", "chat"])
+@pytest.mark.parametrize("others", [True, False])
+async def test_what_may_not_be_called_is_not_run(client: str, others: bool) -> None:
+    """Some servers leave out `tool_choice`, and some models call what they were told not to."""
+    model, hosted = Model(CALLED, "Well then."), Sums(always=True)
+    local = {"name": "local", "parameters": {"type": "object"}}
+    allowed: JSON = {"mode": "auto", "tools": [{"type": "function", "name": "local"}]}
+    if client == "responses":
+        tools = [{"type": "function", **local}]
+    else:
+        tools = [{"type": "function", "function": local}]
+        allowed = {"allowed_tools": {"mode": "auto", "tools": [{"type": "function", "function": local}]}}
+    choice = {"type": "allowed_tools", **allowed} if others else "none"
+    exchange = await ask(bridge(client, "chat", model, hosted), client, tools=tools, tool_choice=choice)
+    assert exchange.status == 200, exchange.body
+    assert b"Well then." in exchange.body
+    assert hosted.tool.calls == []
+    assert "is not to be called" in model.asked[1]["messages"][-1]["content"]
+
+
 @pytest.mark.parametrize(("count", "made"), [(1, 1), (2, 2), (3, 2)])
 async def test_max_tool_calls_is_heeded_and_no_loss(count: int, made: int) -> None:
     model, hosted = Model(calls(count), "Enough."), Sums()

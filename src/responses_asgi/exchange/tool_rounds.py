@@ -4,6 +4,7 @@
 2. The calls of a round run side by side. A tool that fails is told to the model; it never breaks the stream.
 3. What the client demands of the first round (`tool_choice`) is not demanded of those that follow, or no
    round would be the last. The last one that is allowed has to be an answer.
+4. What it does not want to be called is never run, not even where the model does not heed it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -42,6 +43,7 @@ logger = logging.getLogger("responses_asgi")
 TOO_MANY = "The limit of tool calls for this response is reached; answer with what you know."
 TOO_LATE = "The time for tool calls of this response is over; answer with what you know."
 BROKEN = "The tool could not be run."
+BARRED = "This tool is not to be called in this response; answer without it."
 
 # What stands in a response for what a request says of its servers: as OpenAI has it.
 _HIDDEN: JSON = {"authorization": "<redacted>", "headers": None}
@@ -131,6 +133,15 @@ def _relaxed(choice: Any) -> Any:
     return "auto" if isinstance(choice, Mapping) or choice == "required" else choice
 
 
+def _barred(choice: Any, names: Iterable[str]) -> frozenset[str]:
+    """The tools that a request does not want to be called; not every model heeds what it is told."""
+    if choice == "none":
+        return frozenset(names)
+    if isinstance(choice, Mapping) and choice.get("type") == "allowed_tools":
+        return frozenset(names) - {tool.get("name") for tool in choice.get("tools") or ()}
+    return frozenset()
+
+
 class ToolTurn:
     """The tools of one exchange: made with what is offered, then asked for the Rounds, then run.
 
@@ -152,6 +163,7 @@ class ToolTurn:
         self._context = context
         self._images = images
         self._losses = Losses()
+        self._barred = _barred(offer.body.get("tool_choice"), offer.tools)
         self._limit = context.request.get("max_tool_calls")
         alone = context.request.get("parallel_tool_calls") is False
         self._turns = asyncio.Semaphore(1 if alone else hosted.concurrency)
@@ -230,8 +242,11 @@ class ToolTurn:
         async def tell(seen: JSON) -> None:
             await answer.tell(rounds.sight(call, seen))
 
-        async with self._turns:
-            result = await self._result(call.name, call.arguments, tell)
+        if call.name in self._barred:
+            result = HostedResult(BARRED, failed=True)
+        else:
+            async with self._turns:
+                result = await self._result(call.name, call.arguments, tell)
         await answer.tell(rounds.settle(call, result))
 
     async def _approved(self, approved: Approved) -> None:

@@ -93,7 +93,7 @@ def read_wanted(param: str, tool: JSON, hosts: AllowedHosts) -> Wanted:
         )
         approval = "always" if approval is None else approval
         if not _LABEL.fullmatch(label):
-            raise _invalid(f"{param}.server_label", "has characters other than letters, digits, _, - and .")
+            raise _invalid(f"{param}.server_label", "must be 1 to 64 letters, digits, _, - and .")
     return Wanted(param, label, server, allowed, approval, str(tool.get("server_description") or ""))
 
 

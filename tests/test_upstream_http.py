@@ -116,6 +116,16 @@ async def test_organization_project_and_more_headers_can_be_set() -> None:
     assert "x-other" not in headers
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("x-title", "日本"), ("x-title", "a\r\nb: c"), ("x title", "a"), ("", "a"), ("a\n", "a")],
+)
+def test_headers_that_cannot_be_sent_are_refused_at_the_start(name: str, value: str) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be sent"):
+        Upstream.http("http://host", headers={name: value})
+    Upstream.http("http://host", headers={"x-title": "Café\t1"})
+
+
 @pytest.mark.parametrize("name", ["Cookie", "authorization", "api-key", "Host", "transfer-encoding"])
 def test_some_headers_cannot_be_forwarded_by_name(name: str) -> None:
     with pytest.raises(ConfigurationError, match=name.lower()):

@@ -8,6 +8,7 @@ to the server's own site.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 
@@ -96,6 +97,11 @@ DEFAULT_PASSTHROUGH = (
 )
 
 
+# Source: RFC 9110, 5.1 and 5.5
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+
+
 class Passthrough:
     """The endpoints that may be called with a credential of the operator's.
 
@@ -125,10 +131,18 @@ class RequestHeaders:
     """Makes the headers of the requests to one server.
 
     `fixed` are set on every request; `forward` names headers of the client that are sent on besides the
-    usual ones. Raises ConfigurationError where `forward` names one that would show the client's credentials.
+    usual ones. Raises ConfigurationError where `forward` names one that would show the client's credentials,
+    and for `fixed` ones that cannot be sent.
     """
 
     def __init__(self, fixed: Mapping[str, str], forward: Sequence[str] = ()) -> None:
+        for name, value in fixed.items():
+            # A value may be a secret, and is not shown.
+            if not (_NAME.fullmatch(name) and _VALUE.fullmatch(value)):
+                raise ConfigurationError(
+                    f"headers: {name!r} cannot be sent; a name has letters, digits and '-', and a value the "
+                    "characters of Latin-1 without line ends and other controls"
+                )
         self._fixed = {name.lower(): value for name, value in fixed.items()}
         extra = {name.lower() for name in forward}
         if refused := sorted(extra & NEVER_FORWARDED):

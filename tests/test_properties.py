@@ -26,7 +26,9 @@ TOOLS = [{"type": "function", "name": name, "parameters": None} for name in NAME
 dialects: st.SearchStrategy[Dialect] = st.sampled_from(["openai", "openresponses"])
 
 
-def machine(dialect: Dialect = "openai", profile: str = "generic") -> ResponsesToChat:
+def machine(
+    dialect: Dialect = "openai", profile: str = "generic", tools: list[JSON] | None = None
+) -> ResponsesToChat:
     """A translator whose ids are counted, so that two of them can be compared."""
     counts: dict[str, int] = defaultdict(int)
 
@@ -34,7 +36,7 @@ def machine(dialect: Dialect = "openai", profile: str = "generic") -> ResponsesT
         counts[prefix] += 1
         return f"{prefix}{counts[prefix]}"
 
-    body = {"model": "m", "input": "Hi", "tools": TOOLS}
+    body = {"model": "m", "input": "Hi", "tools": tools or TOOLS}
     return ResponsesToChat(body, profile=PROFILES[profile], new_id=new_id, now=lambda: 1, dialect=dialect)
 
 

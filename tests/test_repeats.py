@@ -81,9 +81,19 @@ def framed(runs: list[tuple[Any, list[str], bool]]) -> bytes:
     return "".join(f"data: {document}\n\n" for document in said).encode("utf-8", "surrogatepass")
 
 
-def events_of(stream: bytes, *, repeats: bool, profile: str, dialect: Dialect = "openai") -> tuple[Any, ...]:
+def events_of(
+    stream: bytes,
+    *,
+    repeats: bool,
+    profile: str,
+    dialect: Dialect = "openai",
+    tools: list[JSON] | None = None,
+) -> tuple[Any, ...]:
     """The events of a stream, its losses and its answer; and how many of its chunks were told as texts."""
-    reader, translator = ChunkReader(max_event_bytes=1_000_000, repeats=repeats), machine(dialect, profile)
+    reader, translator = (
+        ChunkReader(max_event_bytes=1_000_000, repeats=repeats),
+        machine(dialect, profile, tools),
+    )
     events, repeated = translator.start(), 0
     for chunk in reader.read(stream):
         repeated += isinstance(chunk, str)
@@ -218,6 +228,175 @@ def test_nearly_all_chunks_of_a_usual_answer_are_repetitions(number: int) -> Non
     assert sum(name.endswith(".delta") for name, _ in told) == 50
 
 
+# Tools of every kind: a function, a custom tool, whose input is unwrapped, and actions, told when whole.
+TOOLS: list[JSON] = [
+    {"type": "function", "name": "tide", "parameters": None},
+    {"type": "custom", "name": "note"},
+    {"type": "local_shell"},
+    {"type": "apply_patch"},
+]
+
+
+def called(**fields: Any) -> JSON:
+    """A chunk with one fragment of a tool call."""
+    return {"choices": [{"index": 0, "delta": {"tool_calls": [fields]}}]}
+
+
+def opening(index: int, name: str) -> Any:
+    return lambda text: called(index=index, id=f"c{index}", function={"name": name, "arguments": text})
+
+
+# Fragments of tool calls, of which several are no more than arguments of the call that they belong to.
+FRAGMENTS: list[Any] = [
+    *(
+        opening(index, name)
+        for index, name in enumerate(["tide", "note", "local_shell", "apply_patch", "odd"])
+    ),
+    *(lambda text, at=at: called(index=at, function={"arguments": text}) for at in range(3)),
+    lambda text: called(index=0, id="c0", type="function", function={"name": "tide", "arguments": text}),
+    lambda text: called(index=0, function={"name": "tide", "arguments": text}),
+    lambda text: called(index=1, id="c1", function={"name": None, "arguments": text}),
+    lambda text: called(index=0, id="new", function={"arguments": text}),
+    lambda text: called(index=0, id="other", function={"name": "note", "arguments": text}),
+    lambda text: called(index=5, function={"arguments": text}),
+    lambda text: called(function={"arguments": text}),
+    lambda text: called(id="c1", function={"arguments": text}),
+    lambda text: called(id="c9", function={"name": "tide", "arguments": text}),
+    lambda text: called(index=0, name="tide", arguments=text),
+    lambda text: called(index=0, arguments=text, function={"arguments": text}),
+    lambda text: called(index=1, type="custom", custom={"input": text, "name": "note"}),
+    lambda text: called(index=1, type="custom", function={"arguments": text}),
+    lambda text: called(index=1, custom={"input": "x"}, function={"arguments": text}),
+    lambda text: called(index=0, function={"arguments": text, "name": text}),
+    lambda text: called(index=0, function={"arguments": text}, extra_content={"thought": "t"}),
+    lambda text: called(index=0, function={"arguments": {"a": text}}),
+    lambda text: {"choices": [{"index": 1, "delta": called(index=0, function={"arguments": text})}]},
+    lambda text: {
+        "choices": [
+            {
+                "index": 0,
+                "delta": {"tool_calls": [{"index": at, "function": {"arguments": text}} for at in (0, 1)]},
+            }
+        ]
+    },
+    lambda text: {
+        "choices": [
+            {
+                "index": 0,
+                "delta": {"content": "", "tool_calls": [{"index": 0, "function": {"arguments": text}}]},
+            },
+            {"delta": {"content": text}},
+        ]
+    },
+    lambda text: {
+        "choices": [
+            {
+                "index": 1,
+                "delta": {"role": "assistant", "tool_calls": [{"index": 0, "function": {"arguments": text}}]},
+            }
+        ]
+    },
+    lambda text: {
+        "choices": [
+            {"delta": {"content": text, "tool_calls": [{"index": 0, "function": {"arguments": text}}]}}
+        ]
+    },
+    lambda text: {
+        "choices": [
+            {
+                "delta": {"tool_calls": [{"index": 0, "function": {"arguments": text}}]},
+                "finish_reason": "tool_calls",
+            }
+        ]
+    },
+    lambda text: {"choices": [{"delta": {"function_call": {"name": "tide", "arguments": text}}}]},
+    lambda text: {"choices": [{"delta": {"tool_calls": {"index": 0, "function": {"arguments": text}}}}]},
+    lambda text: {"choices": [{"delta": {"tool_calls": "".join(["x", text])}}]},
+    lambda text: {"choices": [{"delta": {"tool_calls": [text]}}]},
+    lambda text: {"choices": [{"delta": {"arguments": text}}]},
+    lambda text: {"choices": [{"index": 0, "delta": {"content": text}}]},
+    lambda text: {"choices": [{"index": 0, "delta": {"reasoning": text}}]},
+]
+written = (
+    st.sampled_from(['{"input"', ': "', "x", "\\n", '"}', "{", "}", "{}", "tide", "1", "\ud83d", "\ude00"])
+    | texts
+)
+fragments = st.tuples(st.sampled_from(FRAGMENTS), st.lists(written, min_size=1, max_size=5), st.booleans())
+
+
+@examples(300)
+@given(
+    st.lists(fragments, min_size=1, max_size=6),
+    st.sampled_from(FRAGMENTS[:5]),
+    st.sampled_from(["generic", "llamacpp"]),
+)
+def test_repeated_fragments_of_calls_become_the_events_of_whole_ones(
+    runs: list[tuple[Any, list[str], bool]], first: Any, profile: str
+) -> None:
+    stream = framed([(first, [""], False), *runs])
+    plain, none = events_of(stream, repeats=False, profile=profile, tools=TOOLS)
+    repeated, _ = events_of(stream, repeats=True, profile=profile, tools=TOOLS)
+    assert none == 0
+    assert repeated == plain
+
+
+def at_first(**more: Any) -> Any:
+    """Fragments for the call at index 0."""
+    return lambda text: called(
+        index=0, function={"arguments": text, **more.get("function", {})}, **more.get("call", {})
+    )
+
+
+@pytest.mark.parametrize(
+    "runs",
+    [
+        # Arguments begin anew under the same name: another call.
+        [(opening(0, "tide"), [""]), (at_first(function={"name": "tide"}), ["{", "}", "{}", "{", "}"])],
+        # Another name while nothing is written, and an id of their own for all fragments after the first.
+        [(opening(0, "tide"), [""]), (at_first(call={"id": "c0"}, function={"name": "note"}), ["{", "}"])],
+        [(opening(0, "tide"), ["{"]), (at_first(call={"id": "new"}), ["1", "2", "}", "{}", "{}"])],
+        [
+            (opening(0, "tide"), ["{"]),
+            (at_first(call={"id": "n"}, function={"name": "tide"}), ["}", "1", "{}"]),
+        ],
+        # Arguments after the call is closed by a text.
+        [(opening(0, "tide"), ["{}"]), (FRAGMENTS[-2], ["a"]), (at_first(), ["1", "2", "3"])],
+        # Without id and index; and a call that has its name only later.
+        [
+            (opening(0, "tide"), [""]),
+            (lambda text: called(function={"name": "tide", "arguments": text}), ["{", "}", "{}"]),
+        ],
+        [
+            (at_first(), ["{", "}", "1"]),
+            (at_first(function={"name": "tide"}), ["2", "3"]),
+            (at_first(), ["4", "5"]),
+        ],
+        # An answer of another choice, and calls at indices that nobody has announced.
+        [
+            (opening(0, "tide"), [""]),
+            (FRAGMENTS[-2], ["a"]),
+            (lambda text: called(index=7, function={"arguments": text}), ["{", "}", "{"]),
+        ],
+    ],
+)
+def test_fragments_that_may_be_another_call_are_looked_at(runs: list[tuple[Any, list[str]]]) -> None:
+    stream = framed([(shape, run, False) for shape, run in runs])
+    plain, _ = events_of(stream, repeats=False, profile="generic", tools=TOOLS)
+    assert events_of(stream, repeats=True, profile="generic", tools=TOOLS)[0] == plain
+
+
+@pytest.mark.parametrize("name", ["tide", "note", "local_shell", "apply_patch", "odd"])
+@pytest.mark.parametrize("named", [False, True])
+def test_nearly_all_fragments_of_a_usual_call_are_repetitions(name: str, named: bool) -> None:
+    more = opening(0, name) if named else lambda text: called(index=0, function={"arguments": text})
+    pieces = ['{"input": "', *(f"{word} " for word in range(50)), '"}']
+    stream = framed([(opening(0, name), [""], False), (more, pieces, False)])
+    plain, _ = events_of(stream, repeats=False, profile="generic", tools=TOOLS)
+    told, repeated = events_of(stream, repeats=True, profile="generic", tools=TOOLS)
+    assert told == plain
+    assert repeated == 51
+
+
 def test_numbers_and_padding_that_nobody_reads_may_differ() -> None:
     repeats, data = (
         Repeats(),
@@ -270,6 +449,9 @@ def test_the_place_of_the_text_is_found_among_others_of_its_name() -> None:
 
 
 def test_a_chunk_is_given_another_text_where_it_has_one() -> None:
+    assert with_text(called(index=0, function={"arguments": "a"}), "b") == called(
+        index=0, function={"arguments": "b"}
+    )
     chunk = {
         "id": "c",
         "choices": [{"index": 0, "delta": {"role": "assistant", "content": "a", "refusal": None}}],

@@ -1,5 +1,7 @@
 """Chunks that repeat the one before them in all but their text: known by their bytes, and never parsed.
 
+The text is what the model writes: what it says or thinks, or the arguments of a call.
+
 Nearly every chunk of a long answer is one. To parse it, and to find out once more that there is nothing in it
 but text, is most of what a delta costs; here it is a few comparisons. What else a server says (a finish
 reason, figures, another time) makes a chunk that is read as ever.
@@ -14,11 +16,15 @@ from responses_asgi.types.json import JSON, dumps, loads
 
 __all__ = ["Repeats", "with_text"]
 
-_TEXT = re.compile(rb'"(?:content|reasoning_content|reasoning|delta)"\s*:\s*("[^"\\]*(?:\\.[^"\\]*)*")')
+_TEXT = re.compile(
+    rb'"(?:content|reasoning_content|reasoning|arguments|delta)"\s*:\s*("[^"\\]*(?:\\.[^"\\]*)*")'
+)
 
 # Fields of the chunk or event itself that nobody reads, and that differ in each: they may say anything.
 _UNREAD = re.compile(rb'"(sequence_number|obfuscation)"\s*:\s*([1-9][0-9]*|"[0-9A-Za-z]+")')
 _UNREAD_FIELDS = {"chat": ("obfuscation",), "responses": ("sequence_number", "obfuscation")}
+
+_CALLS = "tool_calls"
 
 # Chunks that are learned from in vain before no more is tried.
 _TRIES = 4
@@ -136,7 +142,18 @@ def _only_text(chunk: JSON) -> str | None:
     if not isinstance(delta, dict) or choices[0].get("logprobs"):
         return None
     said = [name for name in delta if delta[name] and name != "role"]
-    return delta[said[0]] if len(said) == 1 and isinstance(delta[said[0]], str) else None
+    if len(said) != 1:
+        return None
+    text = _arguments(delta[_CALLS]) if said[0] == _CALLS else delta[said[0]]
+    return text if isinstance(text, str) and text else None
+
+
+def _arguments(calls: object) -> object:
+    """The arguments of the one function call in this list; None where there are none, or other calls."""
+    if not (isinstance(calls, list) and len(calls) == 1 and isinstance(calls[0], dict)):
+        return None
+    function = calls[0].get("function")
+    return function.get("arguments") if isinstance(function, dict) else None
 
 
 def with_text(chunk: JSON, text: str) -> JSON:
@@ -144,5 +161,15 @@ def with_text(chunk: JSON, text: str) -> JSON:
     if "choices" not in chunk:
         return {**chunk, "delta": text}
     choice = chunk["choices"][0]
-    delta = {name: text if value and name != "role" else value for name, value in choice["delta"].items()}
+    delta = {
+        name: (_with_arguments(value, text) if name == _CALLS else text)
+        if value and name != "role"
+        else value
+        for name, value in choice["delta"].items()
+    }
     return {**chunk, "choices": [{**choice, "delta": delta}]}
+
+
+def _with_arguments(calls: list[JSON], text: str) -> list[JSON]:
+    (call,) = calls
+    return [{**call, "function": {**call["function"], "arguments": text}}]

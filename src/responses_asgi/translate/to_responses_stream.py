@@ -17,6 +17,7 @@ from responses_asgi.errors import APIError, UpstreamError, error_from_payload, i
 from responses_asgi.loss import Losses
 from responses_asgi.profiles import Profile
 from responses_asgi.translate.answer_fields import carry_fields
+from responses_asgi.translate.call_items import CallItem
 from responses_asgi.translate.chat_parts import ANNOTATIONS, a_list, an_object, flat_annotation, part_logprobs
 from responses_asgi.translate.finish_reasons import COMPLETED, FAILED, NO_REASON, Ending, ending_of
 from responses_asgi.translate.open_items import MessageItem, OpenPart, ReasoningItem
@@ -73,7 +74,7 @@ class ResponsesStream:
         self._whole = self._whole_seen = False
         self._rest: JSON = {}
         self._last: JSON = {}
-        self._running: OpenPart | None = None
+        self._running: OpenPart | CallItem | None = None
 
     def feed(self, chunk: JSON) -> list[Event]:
         """The events of one chunk; an error in it is kept in `failure`, after what else it said."""
@@ -94,14 +95,16 @@ class ResponsesStream:
                 self._rest = rest
                 self._unusual(chunk)
         self._last, events = chunk, self._writer.take()
-        self._running = None if self._tags or self._item is None else self._item.going_on(events)
+        self._running = self._calls.going_on()
+        if self._item:
+            self._running = None if self._tags else self._item.going_on(events)
         return events
 
     def repeat(self, text: str) -> list[Event]:
         """The events of the last chunk with this text in place of its own."""
         if self._running is None:
             return self.feed(with_text(self._last, text))
-        # The last chunk has only gone on with this part, and all else that it holds is taken in.
+        # The last chunk has only gone on with this part or call, and all else that it holds is taken in.
         self._running.say(text)
         return self._writer.take()
 
@@ -215,8 +218,7 @@ class ResponsesStream:
         carry_fields(chunk, response=writer.response, extras=writer.extras, losses=self._losses)
 
     def _usage(self, usage: object) -> None:
-        figures = responses_usage(usage)
-        if figures:
+        if figures := responses_usage(usage):
             self._writer.response["usage"] = figures
         elif usage:
             self._odd_usage = True
@@ -276,8 +278,7 @@ class ResponsesStream:
         self._message().refusal(refusal)
 
     def _annotate(self, annotations: list[JSON]) -> None:
-        message = self._item
-        if not (isinstance(message, MessageItem) and message.takes_annotations):
+        if not (isinstance(message := self._item, MessageItem) and message.takes_annotations):
             self._annotations += annotations
             return
         path = "choices[0].message.annotations"
@@ -292,8 +293,7 @@ class ResponsesStream:
 
     def _score(self, logprobs: object) -> None:
         found = logprobs if isinstance(logprobs, dict) else {"": logprobs}
-        entries = found.get("content")
-        if isinstance(entries, list):
+        if isinstance(entries := found.get("content"), list):
             self._logprobs += part_logprobs([entry for entry in entries if isinstance(entry, dict)])
         for name in found:
             if found[name] and not (name == "content" and isinstance(entries, list)):
@@ -317,9 +317,8 @@ class ResponsesStream:
     # Items
 
     def _message(self) -> MessageItem:
-        item = self._item
-        if isinstance(item, MessageItem):
-            return item
+        if isinstance(self._item, MessageItem):
+            return self._item
         self._close_item()
         self._calls.settle()
         message = self._item = MessageItem(self._writer)

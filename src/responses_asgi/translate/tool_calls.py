@@ -88,6 +88,7 @@ class ToolCalls:
         self._used_ids = set(used_ids)
         self._calls: list[Call] = []
         self._at: dict[str, Call] = {}
+        self._running: CallItem | None = None
 
     def __bool__(self) -> bool:
         return bool(self._calls)
@@ -96,6 +97,14 @@ class ToolCalls:
     def open(self) -> list[Call]:
         """Calls that are not closed yet, in the order of their items."""
         return [call for call in self._calls if not call.closed]
+
+    def going_on(self) -> CallItem | None:
+        """The item of which the fragments since this was last asked were more arguments, and nothing else.
+
+        Of several fragments it is that of the last one.
+        """
+        running, self._running = self._running, None
+        return running
 
     def feed(self, fragments: Iterable[object], *, whole: bool) -> None:
         """Take the `tool_calls` of one chunk, or of a whole message, where each is a call of its own."""
@@ -172,6 +181,10 @@ class ToolCalls:
             self._at[index] = call
         call.upstream_id = call.upstream_id or call_id
         self._extend(call, name, arguments, _rest(fragment, said, WRITTEN[kind]))
+        # The same fragment with other arguments has the same fate, unless they tell that a call begins.
+        is_plain = call_id == call.upstream_id if call_id else not name
+        if is_plain and said is fragment.get("function") and not call.closed:
+            self._running = call.item
 
     def _find(self, index: str, call_id: str, name: str) -> Call | None:
         if index:

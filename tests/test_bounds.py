@@ -268,9 +268,10 @@ async def test_choices(choices: int, status: int) -> None:
     assert (await post(bridge, body, path="/v1/chat/completions").run()).status == status
 
 
-async def test_an_upstream_that_does_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Over httpx; aiohttp knows no such bound."""
-    monkeypatch.setattr("responses_asgi.upstreams.http.find_spec", lambda name: None)
+@pytest.mark.parametrize("library", ["aiohttp", "httpx"])
+async def test_an_upstream_that_does_not_read(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if library == "httpx":
+        monkeypatch.setattr("responses_asgi.upstreams.http.find_spec", lambda name: None)
 
     async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(60)

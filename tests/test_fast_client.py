@@ -24,7 +24,14 @@ from tests.loopback import Recorder, served, unused_url
 
 @asynccontextmanager
 async def client(**settings: Any) -> AsyncIterator[FastClient]:
-    usual = {"connect": 5.0, "read": 30.0, "pool": 10.0, "max_connections": None, "keep_alive": 4.0}
+    usual = {
+        "connect": 5.0,
+        "write": 5.0,
+        "read": 30.0,
+        "pool": 10.0,
+        "max_connections": None,
+        "keep_alive": 4.0,
+    }
     made = FastClient(**{**usual, "verify": ssl.create_default_context(), **settings})
     try:
         yield made
@@ -52,6 +59,52 @@ async def server(answer: bytes, *, reads: bool = True) -> AsyncIterator[str]:
     listening = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with listening:
         yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/"
+
+
+async def test_an_answer_that_turns_out_to_be_no_http_ends_at_once() -> None:
+    """aiohttp leaves who reads it waiting for ever."""
+    going_on = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n")
+        await going_on.wait()
+        writer.write(b"zzz\r\nworld\r\n")
+        await reader.read()
+        writer.close()
+
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/"
+    async with listening, client(read=60.0) as made, asyncio.timeout(30):
+        answer = await asked(made, url)
+        pieces = aiter(answer.aiter_raw())
+        assert await anext(pieces) == b"hello"
+        going_on.set()
+        with pytest.raises(httpx.RemoteProtocolError):
+            await anext(pieces)
+        await answer.aclose()
+
+
+@pytest.mark.parametrize("size", [1_000, 262_144, 262_145, 1_000_000])
+async def test_a_body_arrives_whole_whether_or_not_it_goes_in_pieces(size: int) -> None:
+    recorder, body = Recorder(), bytes(range(250)) * (size // 250) + b"x" * (size % 250)
+    async with served(recorder) as url, client() as made:
+        await (await asked(made, f"{url}/v1/x", body)).aclose()
+    assert recorder.last.body == body
+    assert recorder.last.headers["content-length"] == str(size)
+    assert "transfer-encoding" not in recorder.last.headers
+
+
+async def test_a_body_that_is_slow_to_come_is_waited_for() -> None:
+    async def slow() -> AsyncIterator[bytes]:
+        for piece in (b"a", b"b"):
+            await asyncio.sleep(0.4)
+            yield piece
+
+    recorder = Recorder()
+    async with served(recorder) as url, client(write=0.1) as made:
+        await (await asked(made, f"{url}/v1/x", slow())).aclose()
+    assert recorder.last.body == b"ab"
 
 
 async def test_a_connection_that_is_refused_was_never_sent_anything() -> None:

@@ -24,6 +24,9 @@ __all__ = ["FastClient"]
 # A line of an answer's head: gateways' policies and cookies are longer than aiohttp's 8 KiB.
 _MAX_LINE = 65_536
 
+# Bytes of a request's body that are sent at a time.
+_PIECE = 262_144
+
 # aiohttp's exception -> httpx's; the first that fits counts.
 _EXCEPTIONS: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
     (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout),
@@ -47,8 +50,8 @@ class FastRequest(NamedTuple):
 
 class FastClient:
     """Connections of one event loop. Timeouts are in seconds: `connect` for a connection, `pool` for one that
-    is free where there are at most `max_connections`, `read` for the longest silence. `keep_alive`: how long
-    an idle one is kept.
+    is free where there are at most `max_connections`, `write` for a piece of a request, `read` for silence.
+    `keep_alive`: how long an idle one is kept.
     """
 
     auth = None
@@ -57,6 +60,7 @@ class FastClient:
         self,
         *,
         connect: float,
+        write: float,
         read: float,
         pool: float,
         max_connections: int | None,
@@ -65,6 +69,7 @@ class FastClient:
     ) -> None:
         self.headers: CIMultiDict[str] = CIMultiDict()
         self._pool = pool
+        self._write = write
         self._free = asyncio.Semaphore(max_connections) if max_connections else None
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=keep_alive, ssl=verify),
@@ -97,16 +102,9 @@ class FastClient:
         assert not follow_redirects, "redirects are never followed"
         await self._wait_for_free()
         await _see_who_hung_up()
-        content = request.content
-        body = content if content is None or isinstance(content, bytes) else _Body(content)
+        body = self._body(request)
         try:
-            response = await self._session.request(
-                request.method,
-                URL(request.url, encoded=True),
-                headers=request.headers,
-                data=body,
-                allow_redirects=False,
-            )
+            response = await self._answered(request, body)
         except BaseException as error:
             self._give_back()
             if isinstance(body, _Body) and body.error is not None:
@@ -120,6 +118,36 @@ class FastClient:
             stream=_Answer(response, self),
             extensions={"http_version": b"HTTP/1.1"},
         )
+
+    def _body(self, request: FastRequest) -> bytes | _Body | None:
+        """What is sent. A body that may have to wait for its reader goes in pieces."""
+        content = request.content
+        if content is None:
+            return None
+        if not isinstance(content, bytes):
+            return _Body(content, self._write)
+        if len(content) <= _PIECE:
+            return content
+        request.headers.setdefault("content-length", str(len(content)))
+        return _Body(_pieces(content), self._write)
+
+    async def _answered(self, request: FastRequest, body: bytes | _Body | None) -> aiohttp.ClientResponse:
+        asking = self._session.request(
+            request.method,
+            URL(request.url, encoded=True),
+            headers=request.headers,
+            data=body,
+            allow_redirects=False,
+        )
+        if not isinstance(body, _Body):
+            return await asking
+        try:
+            async with body.deadline:
+                return await asking
+        except TimeoutError as error:
+            if not body.deadline.expired():
+                raise
+            raise httpx.WriteTimeout("the server does not read the request") from error
 
     @property
     def is_closed(self) -> bool:
@@ -143,28 +171,56 @@ class FastClient:
             self._free.release()
 
 
-class _Body:
-    """A request's body that is read while it is sent; `error` is what that raised."""
+async def _pieces(content: bytes) -> AsyncIterator[bytes]:
+    view = memoryview(content)
+    for start in range(0, len(content), _PIECE):
+        yield view[start : start + _PIECE].tobytes()
 
-    def __init__(self, pieces: AsyncIterator[bytes]) -> None:
+
+class _Body:
+    """A request's body that is read while it is sent. `error`: what reading it raised. `deadline`: ends the
+    request when a piece is not taken for `seconds`; a body that is slow to come is the client's own affair.
+    """
+
+    def __init__(self, pieces: AsyncIterator[bytes], seconds: float) -> None:
         self.error: Exception | None = None
+        self.deadline = asyncio.timeout(None)
         self._pieces = pieces
+        self._seconds = seconds
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        time = asyncio.get_running_loop().time
         try:
             async for piece in self._pieces:
+                self.deadline.reschedule(time() + self._seconds)
                 yield piece
+                self.deadline.reschedule(None)
         except Exception as error:
             self.error = error
             raise
 
 
 class _Answer(httpx.AsyncByteStream):
-    """An answer's body, in the pieces that the connection has at a time."""
+    """An answer's body, in the pieces that the connection has at a time.
+
+    aiohttp does not tell who reads a body of bytes that are no HTTP, nor that it has closed their connection.
+    """
 
     def __init__(self, response: aiohttp.ClientResponse, client: FastClient) -> None:
         self._response = response
         self._client: FastClient | None = client
+        self._broken = False
+        connection = response.connection
+        protocol = None if connection is None else connection.protocol
+        self._closed = None if protocol is None else protocol.closed
+        if self._closed is not None:
+            self._closed.add_done_callback(self._end)
+
+    def _end(self, closed: asyncio.Future[None]) -> None:
+        content = self._response.content
+        if not content.is_eof() and content.exception() is None:
+            self._broken = True
+            content.feed_eof()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
@@ -174,9 +230,13 @@ class _Answer(httpx.AsyncByteStream):
             if (told := _as_httpx(error)) is None:
                 raise
             raise told from error
+        if self._broken:
+            raise httpx.RemoteProtocolError("the answer is no HTTP")
 
     async def aclose(self) -> None:
         client, self._client = self._client, None
+        if self._closed is not None:
+            self._closed.remove_done_callback(self._end)
         if client is not None:
             self._response.close()  # a connection whose answer was read to its end is kept nevertheless
             client._give_back()

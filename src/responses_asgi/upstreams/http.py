@@ -177,6 +177,7 @@ def _make_fast_client(settings: ClientSettings) -> Any:
 
     return FastClient(
         connect=settings.connect,
+        write=settings.write,
         read=settings.read,
         pool=settings.pool,
         max_connections=settings.max_connections,

@@ -107,6 +107,36 @@ async def test_a_chat_client_is_not_asked_to_run_the_commands_of_the_service(pro
     assert choice["message"].get("reasoning_content") == ("Calls shell." if progress else None)
 
 
+@pytest.mark.parametrize("spoken", ["chat", "responses"])
+@pytest.mark.parametrize(
+    ("name", "arguments", "found"),
+    [
+        ("web_search", {"query": "q"}, "A\nhttps://a.test/\nIt is 5."),
+        ("code_interpreter", {"code": "print(5)"}, "5"),
+        (
+            "shell",
+            {"commands": ["ls"]},
+            '[{"stdout":"a","stderr":"","outcome":{"type":"exit","exit_code":0}}]',
+        ),
+    ],
+)
+async def test_a_chat_client_that_is_called_too_goes_on_from_what_was_found(
+    spoken: str, name: str, arguments: JSON, found: str
+) -> None:
+    functions: Any = {"web_search": search, "code_interpreter": lambda call: "5", "shell": lambda call: "a"}
+    model = Model([*calling(name, arguments), ToolCall("local", {}, call_id="call_2")], "Done.")
+    app = service(model, Hosted(types=functions, always=list(functions)), client="chat", spoken=spoken)
+    local = {"type": "function", "function": {"name": "local", "parameters": {"type": "object"}}}
+    said: list[JSON] = [{"role": "user", "content": "Hi"}]
+    first = await asked(app, {"messages": said, "tools": [local]}, client="chat")
+    message = first.json["choices"][0]["message"]
+    (call,) = message["tool_calls"]
+    said += [message, {"role": "tool", "tool_call_id": call["id"], "content": "42"}]
+    second = await asked(app, {"messages": said, "tools": [local]}, client="chat")
+    assert second.json["choices"][0]["message"]["content"] == "Done."
+    assert model.results() == [found, "42"]
+
+
 @pytest.mark.parametrize("tier", [None, "flex"])
 @pytest.mark.parametrize("stream", [True, False])
 async def test_a_chat_client_is_told_of_the_tier_what_the_upstream_says(

@@ -68,7 +68,9 @@ class TypeTools:
     Raises ConfigurationError for a name that is none, and for what cannot be called.
     """
 
-    def __init__(self, functions: Mapping[str, TypeFunction], limits: HostedLimits) -> None:
+    def __init__(
+        self, functions: Mapping[str, TypeFunction], limits: HostedLimits, *, unseen: bool = False
+    ) -> None:
         for name, function in functions.items():
             if name not in HOSTED_KINDS:
                 raise ConfigurationError(f"types: {name!r} is none of {', '.join(HOSTED_KINDS)}")
@@ -76,6 +78,7 @@ class TypeTools:
                 raise ConfigurationError(f"types.{name}: expected a function, got {type(function).__name__}")
         self._functions = dict(functions)
         self._limits = limits
+        self._unseen = unseen
 
     @property
     def names(self) -> dict[str, str]:
@@ -87,7 +90,7 @@ class TypeTools:
         kept = {
             name: function for name, function in self._functions.items() if not HOSTED_KINDS[name].to_be_seen
         }
-        return TypeTools(kept, self._limits)
+        return TypeTools(kept, self._limits, unseen=True)
 
     def offered(self, body: JSON, items: Sequence[JSON], always: Collection[str]) -> TypeOffer:
         """The tools of a request with these items; of the kinds in `always`, also where it names none.
@@ -103,6 +106,9 @@ class TypeTools:
         shown, left = included(asked, [kind for tool in made for kind in self._kinds(tool["type"])])
         if shown:
             body = {**body, "include": left}
+        if self._unseen:
+            # The items are for the next turn alone, which has to know all that was found.
+            asked = [name for kind in HOSTED_KINDS.values() for name in kind.include]
         offered = [tool for definition in made for tool in self._made(definition, asked, items)]
         return TypeOffer(offered, list(wanted), body)
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from responses_asgi.errors import APIError
 from responses_asgi.loss import Losses
 from responses_asgi.translate.chat_to_responses import ChatToResponses
+from responses_asgi.translate.hosted_kinds import HOSTED_KINDS
 from responses_asgi.translate.progress import Progress
 from responses_asgi.translate.rounds import HostedCall, HostedResult, Rounds
 from responses_asgi.translate.to_chat_stream import CALLS
@@ -19,7 +20,11 @@ from responses_asgi.types.json import JSON
 
 __all__ = ["ChatOverResponses"]
 
-_KEPT = frozenset({"message", "mcp_call", "reasoning", *CALLS})
+# Items of what tools of the service were called for: the next turn has to know of them.
+_RAN = frozenset(
+    {"mcp_call", *(name for kind in HOSTED_KINDS.values() for name in (kind.call, kind.output) if name)}
+)
+_KEPT = frozenset({"message", "reasoning", *_RAN, *CALLS})
 
 
 class ChatOverResponses:
@@ -107,7 +112,7 @@ class ChatOverResponses:
         """Items by the id of the client's call they stand beside: what tools of the service were called for
         in the same answer, and the reasoning, which Chat cannot carry to the next turn."""
         items = [item for item in self._inner.snapshot().get("output") or () if item.get("type") in _KEPT]
-        if not any(item["type"] == "mcp_call" or item.get("encrypted_content") for item in items):
+        if not any(item["type"] in _RAN or item.get("encrypted_content") for item in items):
             return {}
         return {str(item["call_id"]): items for item in items if item.get("type") in CALLS}
 

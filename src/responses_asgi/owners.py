@@ -7,6 +7,7 @@ import hmac
 import inspect
 import re
 from collections.abc import Awaitable, Callable
+from itertools import chain
 from typing import Any, TypeAlias
 
 from responses_asgi.types.asgi import Scope
@@ -68,17 +69,17 @@ class Owners:
         return self._hash(b"user", *user) if user else self._of_headers(scope)
 
     def _of_headers(self, scope: Scope) -> str:
-        found = sorted(
+        found = [
             (name.lower(), value.strip())
             for name, value in scope.get("headers") or ()
             if name.lower() in _CREDENTIALS and _says_something(value)
-        )
-        return self._hash(b"headers", *(part for header in found for part in header)) if found else ""
+        ]
+        return self._hash(b"headers", *chain.from_iterable(sorted(found))) if found else ""
 
     def _hash(self, kind: bytes, *parts: str | bytes) -> str:
         """No two kinds and lists of parts give the same: every part is preceded by its length."""
         encoded = [part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part for part in parts]
-        told = b"".join(b"%d:%b" % (len(part), part) for part in (kind, *encoded))
+        told = b"".join([b"%d:%b" % (len(part), part) for part in (kind, *encoded)])
         if self._secret is None:
             return hashlib.sha256(told).hexdigest()
         return hmac.new(self._secret, told, hashlib.sha256).hexdigest()

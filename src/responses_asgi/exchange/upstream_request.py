@@ -61,14 +61,15 @@ async def upstream_request(
     body = _edited(body, upstream)
     headers = [
         (name, value)
-        for name, value in ((name.lower(), value) for name, value in scope.get("headers") or ())
-        if name not in _NOT_FORWARDED and not name.startswith(b"if-")
+        for given, value in scope.get("headers") or ()
+        if (name := given.lower()) not in _NOT_FORWARDED and not name.startswith(b"if-")
     ]
     set_headers = {name.lower(): value for name, value in {**context.headers, **upstream.headers}.items()}
     if upstream.before_upstream:
         body, set_headers = await _ask_hook(body, headers, set_headers, upstream=upstream, context=context)
-    headers = [(name, value) for name, value in headers if name.decode("latin-1") not in set_headers]
-    headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in set_headers.items()]
+    if set_headers:
+        headers = [(name, value) for name, value in headers if name.decode("latin-1") not in set_headers]
+        headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in set_headers.items()]
     content = dumps(body)
     headers += [
         (b"content-type", b"application/json"),

@@ -186,9 +186,9 @@ class _PartedItem:
             self._part = None
 
     def going_on(self, events: Sequence[Event]) -> OpenPart | None:
-        """The open part, if these events are nothing but one more delta of it."""
+        """The open part, if the last of these events, which one text has made, is a delta of it."""
         part = self._part
-        return part if part is not None and len(events) == 1 and events[0].type == part.delta else None
+        return part if part is not None and events and events[-1].type == part.delta else None
 
     def close(self, status: str) -> None:
         """Finish the item; `status` is completed or incomplete."""

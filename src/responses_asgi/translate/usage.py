@@ -107,14 +107,18 @@ def _said_in(names: dict[str, str], usage: object) -> JSON | None:
         read["total_tokens"] = read["input_tokens"] + read["output_tokens"]
     read |= {theirs: _details(usage, ours, theirs) for ours, theirs in DETAILS}
     for parent, figure, spellings in SPELLINGS:
-        sources = [read[parent].get(figure), *(usage.get(name) for name in spellings)]
-        read[parent][figure] = next((n for n in map(_whole, sources) if n is not None), 0)
+        found = _whole(read[parent].get(figure))
+        read[parent][figure] = (_figure(usage, *spellings) or 0) if found is None else found
     rest = {name: value for name, value in usage.items() if name not in _CONSUMED and value is not None}
     return {**{name: read[theirs] for theirs, name in names.items()}, **rest}
 
 
 def _figure(usage: JSON, *names: str) -> int | None:
-    return next((n for n in (_whole(usage.get(name)) for name in names) if n is not None), None)
+    for name in names:
+        # Of all the spellings there are, a server has few.
+        if name in usage and (figure := _whole(usage[name])) is not None:
+            return figure
+    return None
 
 
 def _details(usage: JSON, *names: str) -> JSON:

@@ -73,9 +73,10 @@ class Relay:
         self._headers = call.headers
         self._own = call.own
         self._secrets = call.secrets
-        length = by_name(self._scope["headers"]).get("content-length")
-        if length is not None and not self._body.complete.is_set():
-            self._headers.append((b"content-length", length.encode("latin-1")))
+        if not self._body.complete.is_set():
+            length = by_name(self._scope["headers"]).get("content-length")
+            if length is not None:
+                self._headers.append((b"content-length", length.encode("latin-1")))
         return call.url
 
     async def _model(self) -> str | None:

@@ -233,6 +233,29 @@ def test_items_that_were_only_announced() -> None:
     assert (got.facts.text, got.facts.calls) == ("a", (("tide", "{}"),))
 
 
+def test_citations_of_a_later_text_are_where_that_text_stands_in_the_message() -> None:
+    def said(place: int, text: str, *cited: tuple[int, int]) -> list[JSON]:
+        made = []
+        for start, end in cited:
+            link = {"type": "url_citation", "url": "https://a.test", "title": "t"}
+            made.append({**link, "start_index": start, "end_index": end})
+        where = {"output_index": place, "content_index": 0}
+        part = {"type": "output_text", "text": text, "annotations": made}
+        item = {"id": f"msg_{place}", "type": "message", "role": "assistant", "content": []}
+        return [
+            {"type": "response.output_item.added", "output_index": place, "item": item},
+            {"type": "response.output_text.delta", **where, "delta": text},
+            {"type": "response.output_item.done", "output_index": place, "item": {**item, "content": [part]}},
+        ]
+
+    events = [*said(0, "pre", (0, 3)), *said(1, "mid"), *said(2, "the end", (4, 7))]
+    got = answer([*events, {"type": "response.completed", "response": response()}])
+    message = got.completion["choices"][0]["message"]
+    places = [found["url_citation"] for found in message["annotations"]]
+    cited = [message["content"][place["start_index"] : place["end_index"]] for place in places]
+    assert (message["content"], cited) == ("pre\n\nmid\n\nthe end", ["pre", "end"])
+
+
 def test_a_part_that_only_its_done_event_tells() -> None:
     place = {"output_index": 0, "content_index": 0}
     cited = {"type": "url_citation", "url": "https://a.test", "title": "t", "start_index": 0, "end_index": 1}

@@ -51,14 +51,18 @@ def flat_annotation(annotation: JSON) -> tuple[JSON, list[str]]:
     return {**flat, **{name: zeros[name] for name in missing}}, missing
 
 
-def nested_annotation(annotation: JSON) -> JSON:
+def nested_annotation(annotation: JSON, start: int = 0) -> JSON:
     """Chat's nested annotation from a Responses one: its fields under the name of its type.
 
-    >>> nested_annotation({"type": "url_citation", "url": "https://a.test"})
-    {'type': 'url_citation', 'url_citation': {'url': 'https://a.test'}}
+    `start`: where in the Chat message the text begins that is annotated, in characters.
+
+    >>> nested_annotation({"type": "url_citation", "url": "https://a.test", "start_index": 1}, 5)
+    {'type': 'url_citation', 'url_citation': {'url': 'https://a.test', 'start_index': 6}}
     """
     kind = str(annotation.get("type"))
-    return {"type": kind, kind: {name: value for name, value in annotation.items() if name != "type"}}
+    fields = {name: value for name, value in annotation.items() if name != "type"}
+    places = {name: fields.get(name) for name in ("start_index", "end_index")}
+    return {"type": kind, kind: fields | {k: at + start for k, at in places.items() if isinstance(at, int)}}
 
 
 def part_logprobs(entries: list[JSON]) -> list[JSON]:

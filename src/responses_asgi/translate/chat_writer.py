@@ -107,6 +107,11 @@ class ChatChoice:
     def has_calls(self) -> bool:
         return bool(self._calls)
 
+    @property
+    def length(self) -> int:
+        """Characters of `content`."""
+        return sum(map(len, self._texts.get("content", ())))
+
     def open(self) -> None:
         """Say the role."""
         if not self._opened:
@@ -131,6 +136,8 @@ class ChatChoice:
         self._say({"content": text}, logprobs={"content": logprobs, "refusal": None})
 
     def annotate(self, annotation: JSON) -> None:
+        """Say an annotation of `content`, and the role if that was not said."""
+        self.open()
         self._annotations.append(annotation)
         self._say({"annotations": [annotation]})
 

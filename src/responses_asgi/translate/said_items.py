@@ -15,6 +15,8 @@ class Item:
         self.ids: set[str] = set()
         self.said: dict[tuple[str, int], list[str]] = {}
         """(kind of text, index of its part) -> the pieces that were said."""
+        self.starts: dict[int, int] = {}
+        """Index of a message's part -> where in the Chat message its text begins, in characters."""
         self.source: str | None = None
         """The kind of reasoning that is read."""
         self.ordinal: int | None = None

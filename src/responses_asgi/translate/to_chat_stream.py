@@ -277,14 +277,16 @@ class ChatStream:
                 self._choice.arguments(item.ordinal, text)
                 self._running = _Running(item.said[key], partial(self._choice.arguments, item.ordinal))
             return
+        field = "refusal" if key[0] == "refusal" else "content"
         if item.kind == "reasoning":
-            field = self._reasoning_field
-            if field is None:
+            if self._reasoning_field is None:
                 self._losses.report("output.reasoning", "dropped", "no reasoning field is set")
                 return
-        else:
-            field = "refusal" if key[0] == "refusal" else "content"
-        self._text(field, self._apart(field, item, key, text) + text, logprobs)
+            field = self._reasoning_field
+        apart = self._apart(field, item, key, text)
+        if field == "content" and len(item.said[key]) == 1:
+            item.starts[key[1]] = self._choice.length + len(apart)
+        self._text(field, apart + text, logprobs)
         if self._cut is None and self._last_text.get(field) == (item, key):
             self._running = _Running(item.said[key], partial(self._choice.text, field))
 
@@ -351,8 +353,7 @@ class ChatStream:
         whole, missing = flat_annotation(annotation)
         if missing:
             self._losses.report("output.message.annotations", "emulated", f"filled in: {', '.join(missing)}")
-        self._choice.open()
-        self._choice.annotate(nested_annotation(whole))
+        self._choice.annotate(nested_annotation(whole, item.starts.get(part, 0)))
 
     # Stop sequences
 

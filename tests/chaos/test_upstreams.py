@@ -65,6 +65,7 @@ async def test_between_equals_with_nothing_to_do_an_answer_breaks_off_where_the_
     calm = Calm.of(bridge, upstream)
     for case in cases(["untouched"], [fault]):
         seen = await asked(http, case)
-        assert check(case, seen).outcome in ("broken", "502"), str(case)
-        assert b"".join(answer(case.upstream, stream=case.stream)).startswith(seen.body)
+        outcome = check(case, seen).outcome
+        sent = b"".join(answer(case.upstream, stream=case.stream))
+        assert outcome == "502" or (outcome == "broken" and sent.startswith(seen.body)), str(case)
     await calm.returns()

@@ -124,7 +124,7 @@ async def test_any_method_on_an_unknown_path_arrives(how: str, method: str) -> N
     assert answer.status_code == 200
 
 
-# As they stand in the request line, and what the server may be asked for instead, depending on the HTTP client.
+# As they stand in the request line, and what the server may be asked for instead, by the HTTP client.
 ODD_TARGETS = {
     "/v1/files/a%20b%2Fc%41?x=%c3%A9+%2B&&y&=z&x=": None,
     "/v1/files?include%5B%5D=a&include[]=b;c&q=100%&d=/?:@!$'()*,~": None,

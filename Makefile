@@ -70,7 +70,7 @@ docs: $(READY) ## Write the pages that are made from the code
 	@$(BIN)/python -m docs.mapping
 	@$(BIN)/python -m docs.configuration
 
-bench: $(READY) $(FAST)/.ready ## Measure what the bridge costs, side by side with doing without; ten minutes
+bench: $(READY) $(FAST)/.ready ## Measure what the bridge costs, side by side with doing without; fifteen minutes
 	@$(BIN)/python -m benchmarks --json "$(BENCH)"
 	@echo; echo "Written: $(BENCH)"; echo "To the docs: $(BIN)/python -m benchmarks.report $(BENCH)"
 

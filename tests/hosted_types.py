@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,22 +15,13 @@ from responses_asgi.upstreams.answers import ToolCall
 from tests.asgi_driver import Exchange, post
 from tests.loopback import served
 from tests.schemas import FOLDER, assert_events_fit, assert_response_fits
+from tests.tool_rounds import Model as ScriptedModel
 
 PATHS = {"responses": "/v1/responses", "chat": "/v1/chat/completions"}
 
 
-class Model:
-    """A scripted upstream: what it says in each call, and what it was asked."""
-
-    def __init__(self, *turns: Any) -> None:
-        self.turns = list(turns)
-        self.asked: list[JSON] = []
-
-    async def __call__(self, request: JSON) -> AsyncIterator[Any]:
-        self.asked.append(json.loads(json.dumps(request)))
-        said = self.turns.pop(0)
-        for piece in said if isinstance(said, list) else [said]:
-            yield piece
+class Model(ScriptedModel):
+    """What it was offered is told, too."""
 
     def offered(self, turn: int = 0) -> dict[str, JSON]:
         """The functions of a call by their names; both APIs are read."""

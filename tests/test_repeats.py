@@ -81,6 +81,19 @@ def framed(runs: list[tuple[Any, list[str], bool]]) -> bytes:
     return "".join(f"data: {document}\n\n" for document in said).encode("utf-8", "surrogatepass")
 
 
+def told_by(translator: Any, reader: ChunkReader, stream: bytes) -> tuple[list[Any], int]:
+    """The events of a whole stream, and how many of its chunks were told as texts."""
+    events, repeated = translator.start(), 0
+    for chunk in reader.read(stream):
+        repeated += isinstance(chunk, str)
+        events += translator.repeat(chunk) if isinstance(chunk, str) else translator.feed(chunk)
+        if translator.failure:
+            break
+    failure = translator.failure or reader.failure
+    events += translator.fail(failure) if failure else translator.finish(marker=True)
+    return events, repeated
+
+
 def events_of(
     stream: bytes,
     *,
@@ -94,14 +107,7 @@ def events_of(
         ChunkReader(max_event_bytes=1_000_000, repeats=repeats),
         machine(dialect, profile, tools),
     )
-    events, repeated = translator.start(), 0
-    for chunk in reader.read(stream):
-        repeated += isinstance(chunk, str)
-        events += translator.repeat(chunk) if isinstance(chunk, str) else translator.feed(chunk)
-        if translator.failure:
-            break
-    failure = translator.failure or reader.failure
-    events += translator.fail(failure) if failure else translator.finish(marker=True)
+    events, repeated = told_by(translator, reader, stream)
     told = [(event.type, event.data) for event in events]
     return (told, list(translator.losses), translator.snapshot()), repeated
 
@@ -176,14 +182,7 @@ def chunks_of(stream: bytes, *, repeats: bool, stop: str | None = None) -> tuple
     """The chunks of a Chat answer, its losses and the whole; and how many events were told as texts."""
     body = {"model": "m", "messages": [{"role": "user", "content": "Hi"}], **({"stop": stop} if stop else {})}
     reader, translator = ChunkReader(max_event_bytes=1_000_000, repeats=repeats), chat_translator(body)
-    events, repeated = translator.start(), 0
-    for chunk in reader.read(stream):
-        repeated += isinstance(chunk, str)
-        events += translator.repeat(chunk) if isinstance(chunk, str) else translator.feed(chunk)
-        if translator.failure:
-            break
-    failure = translator.failure or reader.failure
-    events += translator.fail(failure) if failure else translator.finish(marker=True)
+    events, repeated = told_by(translator, reader, stream)
     return ([event.data for event in events], list(translator.losses), translator.snapshot()), repeated
 
 

@@ -33,10 +33,10 @@ class HostedConfig(Section):
 
     def make(self, functions: list[object], types: dict[str, Any]) -> Hosted:
         """The tools, with the functions that `tools` and `types` name. Raises ConfigurationError."""
-        made: list[object] = list(functions)
+        tools: list[Any] = list(functions)  # what was imported is checked there
         return Hosted(
             servers=self.mcp,
-            tools=made,  # type: ignore[arg-type]  # what is imported is checked there
+            tools=tools,
             types=types,
             allow_hosts=self.allow_hosts,
             always=self.always,

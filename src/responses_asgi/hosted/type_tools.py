@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import secrets
 from collections.abc import (
-    AsyncIterator,
+    AsyncGenerator,
     Awaitable,
     Callable,
     Collection,
@@ -236,15 +236,15 @@ def _is(function: TypeFunction, what: Callable[[Any], bool]) -> bool:
     return what(function) or what(own)
 
 
-async def _steps(generator: Iterator[Any], thread: OwnThread) -> AsyncIterator[Any]:
+async def _steps(generator: Iterator[Any], thread: OwnThread) -> AsyncGenerator[Any, None]:
     end = object()
     while (value := await thread.run(next, generator, end)) is not end:
         yield value
 
 
-async def _last(values: AsyncIterator[Any], see: Callable[[Any, int], Awaitable[None]]) -> Any:
+async def _last(values: AsyncGenerator[Any, None], see: Callable[[Any, int], Awaitable[None]]) -> Any:
     last, number = None, 0
-    async with aclosing(values) as yielded:  # type: ignore[type-var]  # what generators make can be closed
+    async with aclosing(values) as yielded:
         async for value in yielded:
             if number:
                 await see(last, number)

@@ -17,6 +17,7 @@ from responses_asgi.stores.event_log import LoggedEvent
 from responses_asgi.stores.packing import packed
 from responses_asgi.stores.redis.background_scripts import APPEND
 from responses_asgi.stores.redis.connections import Connections
+from responses_asgi.stores.redis.lanes import settle
 from responses_asgi.stores.redis.values import whole_ms
 
 __all__ = ["Appends"]
@@ -99,6 +100,7 @@ class Appends:
         return batches
 
     async def _send(self, batch: Sequence[_Asked]) -> None:
+        waiting = [asked.answer for asked in batch]
         try:
             answers = await self._run(batch)
         except BaseException as error:
@@ -108,11 +110,11 @@ class Appends:
                 for asked in batch:
                     await self._send([asked])
                 return
-            _settle(batch, [error] * len(batch))
+            settle(waiting, [error] * len(batch))
             if not isinstance(error, Exception):
                 raise
         else:
-            _settle(batch, answers)
+            settle(waiting, answers)
 
     async def _run(self, batch: Sequence[_Asked]) -> Sequence[Answer]:
         keys = [key for asked in batch for key in asked.keys]
@@ -127,15 +129,3 @@ def _is_cross_slot(error: BaseException) -> bool:
     from redis.exceptions import ClusterCrossSlotError
 
     return isinstance(error, StoreError) and isinstance(error.__cause__, ClusterCrossSlotError)
-
-
-def _settle(batch: Sequence[_Asked], answers: Sequence[Answer | BaseException]) -> None:
-    for asked, answer in zip(batch, answers, strict=True):
-        if asked.answer.done():
-            continue
-        if isinstance(answer, asyncio.CancelledError):
-            asked.answer.cancel()
-        elif isinstance(answer, BaseException):
-            asked.answer.set_exception(answer)
-        else:
-            asked.answer.set_result(answer)

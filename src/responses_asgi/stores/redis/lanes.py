@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
 
-__all__ = ["Lanes"]
+__all__ = ["Lanes", "settle"]
 
 MAX_BATCH = 100
 
@@ -81,15 +81,16 @@ class Lanes:
         return batch
 
     async def _carry(self, batch: Sequence[_Asked]) -> None:
+        waiting = [asked.answer for asked in batch]
         try:
             async with asyncio.timeout(self._timeout):
                 answers = await self._send([asked.parts for asked in batch])
         except BaseException as error:
-            _settle(batch, [error] * len(batch))
+            settle(waiting, [error] * len(batch))
             if not isinstance(error, Exception):
                 raise
         else:
-            _settle(batch, answers)
+            settle(waiting, answers)
         finally:
             self._free += 1
             self._depart_soon()
@@ -107,13 +108,14 @@ class Lanes:
             return answers
 
 
-def _settle(batch: Sequence[_Asked], answers: Sequence[Any]) -> None:
-    for asked, answer in zip(batch, answers, strict=True):
-        if asked.answer.done():
+def settle(asked: Iterable[asyncio.Future[Any]], answers: Sequence[Any]) -> None:
+    """Give each who still waits its answer, or its exception."""
+    for waiting, answer in zip(asked, answers, strict=True):
+        if waiting.done():
             continue
         if isinstance(answer, asyncio.CancelledError):
-            asked.answer.cancel()
+            waiting.cancel()
         elif isinstance(answer, BaseException):
-            asked.answer.set_exception(answer)
+            waiting.set_exception(answer)
         else:
-            asked.answer.set_result(answer)
+            waiting.set_result(answer)

@@ -87,6 +87,27 @@ def test_the_default_store_and_dry_run_are_told(capsys: pytest.CaptureFixture[st
     assert "  store      none\n" in capsys.readouterr().out
 
 
+def test_what_is_there_only_where_it_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SECRETS", "whsec_bmV3")
+    Path("gateway.yaml").write_text(
+        "upstreams: {a: {handler: demo}}\n"
+        "auth: {mode: managed}\n"
+        "rate_limits: {models: {small: {requests: 9}, '*': {tokens: 900}}, store: 'redis://u:secret@r.example'}\n"
+        "telemetry: {otel: true, content: true, prometheus: true, audit: audit.jsonl}\n"
+        "hosted: {types: {web_search: 'json:loads'}}\n"
+        "webhooks: {billing: {url: 'https://billing.example', secrets_env: SECRETS}}\n"
+    )
+    assert main(["check", "gateway.yaml"]) == 0
+    told = capsys.readouterr().out
+    assert "/health, /convert, /proxy, /metrics, /keys\n" in told
+    assert "  limits      of small, *, counted in redis://u:***@r.example\n" in told
+    assert "  telemetry   otel, prometheus, audit with content\n" in told
+    assert "  tools       web_search\n" in told
+    assert "  webhooks    billing\n" in told
+
+
 def test_problems_end_with_status_2(capsys: pytest.CaptureFixture[str]) -> None:
     Path("gateway.yaml").write_text("upstreams: {a: {url: 'http://x', read_timeout: never}}\nstrikt: true\n")
     assert main(["check", "gateway.yaml"]) == 2

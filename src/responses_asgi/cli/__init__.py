@@ -21,6 +21,7 @@ EXAMPLES = """\
 examples:
   responses-asgi serve                                             a demo model on http://127.0.0.1:8000/v1
   responses-asgi serve --upstream http://localhost:11434 --profile ollama
+  responses-asgi codex --upstream http://localhost:8000 --profile vllm --
   responses-asgi probe http://localhost:8000 --write gateway.yaml  what is this server like?
   responses-asgi check gateway.yaml && responses-asgi serve gateway.yaml
   responses-asgi convert request --to chat < request.json

@@ -73,7 +73,7 @@ def summary(setup: Setup) -> Iterator[str]:
     yield from _columns(
         [
             ("at", f"{scheme}://{server.host}:{server.port}{server.root_path}/v1"),
-            ("paths", ", ".join(_PATHS + (_DRY_RUN if config.dry_run else ()))),
+            ("paths", ", ".join(_paths(config))),
             (
                 "workers",
                 f"{server.workers}, open answers may go on for {server.graceful_timeout} s at a stop",
@@ -82,6 +82,7 @@ def summary(setup: Setup) -> Iterator[str]:
             ("policy", _policy(config)),
             ("keys", _keys(config)),
             ("browsers", "none" if config.cors is None else f"from {', '.join(config.cors.origins)}"),
+            *_besides(config),
         ]
     )
 
@@ -107,6 +108,28 @@ def _models(setup: Setup) -> Iterator[tuple[str, ...]]:
             named = [each.upstream + (f" (as {each.model})" if each.model else "") for each in targets]
             clients = "" if api == "each" else f"{api} clients"
             yield model, ", else ".join(named), clients
+
+
+def _paths(config: Config) -> Iterator[str]:
+    yield from _PATHS
+    if config.dry_run:
+        yield from _DRY_RUN
+    if config.telemetry.prometheus:
+        yield "/metrics"
+    if config.auth is not None and config.auth.mode == "managed" and config.auth.keys_path:
+        yield config.auth.keys_path
+
+
+def _besides(config: Config) -> Iterator[tuple[str, str]]:
+    """What is there only where it is asked for."""
+    if (limits := config.rate_limits) is not None:
+        yield "limits", f"of {', '.join(limits.models)}, counted in {_without_password(limits.store)}"
+    if told := [name for name, value in config.telemetry if value and name != "content"]:
+        yield "telemetry", ", ".join(told) + (" with content" if config.telemetry.content else "")
+    if (hosted := config.hosted) is not None:
+        yield "tools", ", ".join([*filter(None, [hosted.mcp]), *hosted.tools, *hosted.types])
+    if config.webhooks:
+        yield "webhooks", ", ".join(config.webhooks)
 
 
 def _policy(config: Config) -> str:

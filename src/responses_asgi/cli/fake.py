@@ -13,6 +13,15 @@ if TYPE_CHECKING:
 
 __all__ = ["add_parser", "fake_model", "run"]
 
+EXAMPLES = """\
+examples:
+  responses-asgi fake                                               repeats what it is told
+  responses-asgi fake script.json --port 9000 --ttft 0.3 --tokens-per-second 40
+  responses-asgi fake script.py --profile vllm                      answers as a vLLM server does
+
+Set the base URL of clients to http://HOST:PORT/v1. What a script can say: docs/testing.md.
+"""
+
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `fake` and its options to the command line."""
@@ -20,6 +29,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "fake",
         help="serve a scripted model",
         description="Serve /v1/chat/completions and /v1/responses from a script; without one, as an echo.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "script",
@@ -28,13 +39,17 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="a .py file with `fake` (a FakeModel) or `turns`, or a JSON file",
     )
     parser.add_argument(
-        "--profile", metavar="NAME", help=f"the Chat server to play: {', '.join(sorted(PROFILES))}"
+        "--profile",
+        metavar="NAME",
+        help=f"the Chat server to play (default: the script's, or openai): {', '.join(sorted(PROFILES))}",
     )
     parser.add_argument("--ttft", type=float, metavar="SECONDS", help="wait before the first delta")
     parser.add_argument("--tokens-per-second", type=float, metavar="N", help="speed (default: no waiting)")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, default=8000, help="port to listen on (default: 8000)")
-    parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
+    parser.add_argument(
+        "--log-level", default="info", choices=("debug", "info", "warning", "error"), help="default: info"
+    )
     parser.set_defaults(run=run)
 
 

@@ -109,6 +109,7 @@ class Attempt:
     translating: float = 0.0
     ended: Ended | None = None
     """What became of it, once it was run; None where nobody asks."""
+    _taken: Sequence[str] = ()
     _raised: Exception | None = None
     """What was raised when a later round was prepared."""
 
@@ -180,6 +181,17 @@ class Attempt:
             answering=answering,
             translating=translating,
         )
+
+    async def take_approvals(self) -> None:
+        """Take the approvals of the calls that are run first. Raises APIError for one that was used."""
+        approvals = self.turn.approvals
+        if self.tools is not None and self.tools.waiting and approvals is not None:
+            self._taken = await self.tools.take_approvals(approvals, kept=self.turn.keeps)
+
+    async def give_back(self) -> None:
+        """It is not run: the approvals that it has taken are free again."""
+        if self._taken and self.turn.approvals is not None:
+            await self.turn.approvals.give_back(self._taken)
 
     @property
     def idle(self) -> bool:
@@ -292,17 +304,21 @@ class Attempt:
         cancel = bool(self.asked.body.get("stream")) or service.options.cancel_json
         return outlet.receive if cancel else _nothing
 
+    async def next_request(self) -> UpstreamRequest:
+        """The request of the round that begins now. Raises what `before_upstream` raises."""
+        return await upstream_request(
+            self.translator.request(),
+            scope=self.asked.scope,
+            path=self.path,
+            upstream=self.upstream,
+            context=self.context,
+        )
+
     async def _ask_again(self, answer: Answer) -> bool:
         """Prepare the request of the next round; False: it cannot be made, which the client is told."""
         answer.resume()
         try:
-            self.request = await upstream_request(
-                self.translator.request(),
-                scope=self.asked.scope,
-                path=self.path,
-                upstream=self.upstream,
-                context=self.context,
-            )
+            self.request = await self.next_request()
         except Exception as error:
             return await self._cannot_ask(answer, error)
         return True

@@ -24,10 +24,22 @@ GONE = "There is no such tool any more."
 
 
 class Approved(NamedTuple):
-    """A call that a person has agreed to, and by which name it is known here."""
+    """A call that a person has agreed to, and by which name it is known here.
+
+    `given`: whether this request brings the approval, `carried`: and the question, which is not kept then.
+    `used`: whether an earlier request has used the approval.
+    """
 
     question: JSON
     name: str
+    given: bool = True
+    carried: bool = True
+    used: bool = False
+
+    @property
+    def id(self) -> str:
+        """The id of the question."""
+        return str(self.question["id"])
 
     @property
     def arguments(self) -> str:
@@ -52,21 +64,19 @@ class PastCalls:
         self._outputs: dict[str, list[JSON]] = {}
         self._earlier = EarlierCalls({}, [])
 
-    def review(self, items: Iterable[JSON]) -> None:
+    def review(self, earlier: Sequence[JSON], given: Sequence[JSON]) -> None:
         """Find the calls that were waiting for an approval and have it now, or have been refused.
 
-        `items` are those of the history and the input. Raises InvalidRequestError for an answer to a question
-        that is not among them.
+        `earlier` are the items of the history, `given` those of the input. Raises InvalidRequestError for an
+        answer to a question that is not among them.
         """
-        items = list(items)
+        items = [*earlier, *given]
         self._earlier = EarlierCalls(self._kinds, items)
-        questions = {
-            item["id"]: item
-            for item in items
-            if item.get("type") == "mcp_approval_request" and isinstance(item.get("id"), str)
-        }
+        kept = _questions(earlier)
+        # What was agreed to is what was asked, whatever a client says that it was.
+        questions = {**_questions(given), **kept}
         answered = {str(item.get("approval_request_id")) for item in items if item.get("type") == "mcp_call"}
-        for item in items:
+        for at, item in enumerate(items):
             about = str(item.get("approval_request_id"))
             if item.get("type") != "mcp_approval_response" or about in answered:
                 continue
@@ -87,7 +97,8 @@ class PastCalls:
                 self.decide(question, HostedResult(GONE, failed=True))
             else:
                 self._decided[question["id"]] = HostedResult("")
-                self.waiting.append(Approved(question, name))
+                now = at >= len(earlier)
+                self.waiting.append(Approved(question, name, given=now, carried=about not in kept))
 
     def plain(self, items: Sequence[JSON]) -> list[JSON]:
         """The items as the upstream knows them: what it called by its own names, and what it was told."""
@@ -134,6 +145,14 @@ class PastCalls:
         called = {"call_id": call_id, "name": name, "arguments": _written(item)}
         answer = {"call_id": call_id, "output": told}
         return [{"type": "function_call", **called}, {"type": "function_call_output", **answer}]
+
+
+def _questions(items: Iterable[JSON]) -> dict[str, JSON]:
+    return {
+        item["id"]: item
+        for item in items
+        if item.get("type") == "mcp_approval_request" and isinstance(item.get("id"), str)
+    }
 
 
 def _written(item: JSON) -> str:

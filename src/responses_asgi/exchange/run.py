@@ -145,6 +145,7 @@ class Tries:
         try:
             with intercepted.active():
                 first = await Attempt.prepare(asked, routes[0], service)
+                await first.take_approvals()
         except BaseException as error:
             await intercepted.end(error)
             raise
@@ -163,7 +164,10 @@ class Tries:
 
     async def drop(self, error: APIError) -> None:
         """It is not to be run, because of this."""
-        await self.intercepted.end(error)
+        try:
+            await self.first.give_back()
+        finally:
+            await self.intercepted.end(error)
 
     async def run(self, outlet: Outlet) -> None:
         """Answer the client; raises what the last upstream's app or a hook raised, after it has been told."""

@@ -1,6 +1,7 @@
 """Tools that the service runs, in one exchange: what the upstream is offered, and the calls between rounds.
 
-1. A call that a person has agreed to is run before the upstream is asked (`past_calls`).
+1. A call that a person has agreed to is run before the upstream is asked (`past_calls`), and at most once:
+   the request that brings the approval takes it first (`history.approvals`).
 2. The calls of a round run side by side. A tool that fails is told to the model; it never breaks the stream.
 3. What the client demands of the first round (`tool_choice`) is not demanded of those that follow, or no
    round would be the last. The last one that is allowed has to be an answer.
@@ -16,12 +17,14 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from responses_asgi.errors import InvalidRequestError
 from responses_asgi.exchange.answer import Answer
 from responses_asgi.exchange.hosted_tools import HostedTools, Offer
 from responses_asgi.exchange.interceptors import ToolRun, around_tool
 from responses_asgi.exchange.options import Options
 from responses_asgi.exchange.pairs import Past, pair_of
 from responses_asgi.exchange.past_calls import Approved, PastCalls
+from responses_asgi.history.approvals import Approvals
 from responses_asgi.loss import Losses
 from responses_asgi.translate.chat_over_responses import ChatOverResponses
 from responses_asgi.translate.chat_parts import ANNOTATIONS
@@ -43,6 +46,7 @@ logger = logging.getLogger("responses_asgi")
 TOO_MANY = "The limit of tool calls for this response is reached; answer with what you know."
 TOO_LATE = "The time for tool calls of this response is over; answer with what you know."
 BROKEN = "The tool could not be run."
+USED = "This call was begun by an earlier request, and its result was not kept."
 BARRED = "This tool is not to be called in this response; answer without it."
 
 # What stands in a response for what a request says of its servers: as OpenAI has it.
@@ -85,7 +89,7 @@ async def staged(
     tools = ToolTurn(hosted, offer, context, past.new_id, images=upstream.profile.tool_images)
     spoken = offer.body.get("input")
     items = spoken if isinstance(spoken, list) else []
-    tools.past.review([*history.items, *items])
+    tools.past.review(history.items, items)
     asked = {**offer.body, "input": tools.past.plain(items)} if items else dict(offer.body)
     pair = pair_of("responses", upstream)
     if pair.spoken == "chat":
@@ -193,6 +197,31 @@ class ToolTurn:
         choice = "none" if last else _relaxed(body.get("tool_choice"))
         return body if choice == body.get("tool_choice") else {**body, "tool_choice": choice}
 
+    async def take_approvals(self, approvals: Approvals, *, kept: bool) -> list[str]:
+        """Take the approvals of the calls that are waiting; the ids of those that were taken.
+
+        `kept`: whether this request is kept; one that is not, and carries the question, leaves no trace. A
+        call whose approval was used is not run. Raises InvalidRequestError when this request has brought it,
+        and StoreError; then none is taken.
+        """
+        taken: list[str] = []
+        waiting: list[Approved] = []
+        try:
+            for each in self.past.waiting:
+                free = each.carried and not kept
+                if free or await approvals.take(each.id):
+                    waiting.append(each)
+                    taken += [] if free else [each.id]
+                elif each.given:
+                    raise _used(each.id)
+                else:
+                    waiting.append(each._replace(used=True))
+        except BaseException:
+            await approvals.give_back(taken)
+            raise
+        self.past.waiting = waiting
+        return taken
+
     async def run_approved(self, losses: Losses, receive: Receive) -> bool:
         """Run the calls that people have agreed to; False: the client has left meanwhile.
 
@@ -250,8 +279,11 @@ class ToolTurn:
         await answer.tell(rounds.settle(call, result))
 
     async def _approved(self, approved: Approved) -> None:
-        async with self._turns:
-            result = await self._result(approved.name, approved.arguments, _unseen)
+        if approved.used:
+            result = HostedResult(USED, failed=True)
+        else:
+            async with self._turns:
+                result = await self._result(approved.name, approved.arguments, _unseen)
         self.past.decide(approved.question, result)
 
     async def _result(self, name: str, written: str, tell: Tell) -> HostedResult:
@@ -285,6 +317,15 @@ class ToolTurn:
             "output.mcp_call.output", "dropped", "the upstream is not shown images of results"
         )
         return result._replace(parts=())
+
+
+def _used(id: str) -> InvalidRequestError:
+    return InvalidRequestError(
+        f"The approval request {id!r:.100} was approved by another request already, and its call is made "
+        "at most once. Continue the response to that request, or have the model ask again.",
+        param="input",
+        code="approval_already_used",
+    )
 
 
 async def _unseen(seen: JSON) -> None:

@@ -5,6 +5,7 @@
 - `requests`, `chain`, `expand`, `begin`: a request that refers to earlier turns is made to stand alone.
 - `stateless`: a request where nothing is stored; `recent`: what one connection remembers.
 - `resent`: what a Responses upstream is sent that keeps nothing.
+- `approvals`: which approvals of calls were used.
 - `sealed`: what clients carry; `misses`: what they are told about ids that lead nowhere.
 """
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from responses_asgi.errors import StoreError
+from responses_asgi.history.approvals import Approvals
 from responses_asgi.history.chain import Kept, answer_items, message_items
 from responses_asgi.history.completions import StoredCompletion
 from responses_asgi.history.items import Entry, Identify, entries_of, is_name
@@ -93,6 +94,12 @@ class Turn:
         """Whether anything of the answer is to be kept, by its id or in a conversation."""
         asked = self._keeping and self._keeping.asked
         return asked is not None and (asked.keep or asked.conversation is not None)
+
+    @property
+    def approvals(self) -> Approvals | None:
+        """Which approvals of calls were used; None where there is no store that could tell."""
+        keeping = self._keeping
+        return None if keeping is None else Approvals(keeping.store, self.owner, ttl=keeping.ttl)
 
     async def keep(self, answer: JSON, *, left: bool = False) -> bool:
         """Keep the answer, a response object or a `chat.completion`, with what it answers.

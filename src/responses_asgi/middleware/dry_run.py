@@ -107,12 +107,14 @@ class DryRun:
             checked = CLIENTS[client].validate(body, model_required=route.upstream.model is None)
             asked = detached(Asked(client, checked, owner, way.scope), self._service)
             attempt = await Attempt.prepare(asked, route, self._service)
+            # Calls that were agreed to come before the request: it is shown without their results.
+            request = attempt.request if attempt.request.body else await attempt.next_request()
             document = {
                 "object": "conversion",
                 "api": _OTHER[client],
                 "upstream": way.name,
                 "path": route.path,
-                "request": loads(attempt.request.body),
+                "request": loads(request.body),
                 "losses": [loss._asdict() for loss in attempt.translator.losses],
             }
             await send_json(send, document)

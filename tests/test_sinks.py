@@ -197,3 +197,42 @@ async def test_json_document_is_asked_for_at_the_end(events: list[StreamEvent]) 
         b"content-type": b"application/json",
         b"content-length": b"22",
     }
+
+
+async def test_writers_take_turns_in_their_order() -> None:
+    server = Server()
+    writing: list[asyncio.Task[None]] = []
+
+    async def send(message: Message) -> None:
+        await server.send(message)
+        if message.get("body") == b"data: 0\n\n":
+            # The third one is given its turn before this is called, and learns of it afterwards.
+            asyncio.get_running_loop().call_soon(writing[2].cancel)
+
+    sink = SSESink(send)
+    await sink.write([A])
+    server.reading.clear()
+    writing += [asyncio.create_task(sink.write([StreamEvent("", b"%d" % number)])) for number in range(4)]
+    await asyncio.sleep(0)
+    writing[1].cancel()
+    closing = asyncio.create_task(sink.close([B]))
+    await asyncio.sleep(0)
+    server.reading.set()
+    await asyncio.wait([*writing, closing])
+    assert [task.cancelled() for task in writing] == [False, True, True, False]
+    assert server.bodies == [A_BYTES, b"data: 0\n\n", b"data: 3\n\n", B_BYTES]
+
+
+async def test_who_has_left_is_told_where_somebody_listens() -> None:
+    left: list[str] = []
+
+    async def gone(message: Message) -> None:
+        raise OSError("gone")
+
+    sink = SSESink(gone, on_left=lambda: left.append("left"), start=Server().send)
+    await sink.write([A])
+    await sink.close()
+    assert left == ["left", "left"]
+    for said in ([A], []):
+        with pytest.raises(OSError, match="gone"):
+            await (SSESink(gone).write(said) if said else SSESink(gone).close())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import re
-import time
 from collections.abc import Awaitable, Callable, Sequence
+from time import perf_counter
 
 from responses_asgi.errors import APIError
 from responses_asgi.exchange.options import Options
@@ -39,8 +39,8 @@ class Answer:
     the answer is complete, before the client learns of its end; what it returns is whether everything that
     should be kept is. `hold` tells that there is another upstream to ask: a failure before the first byte
     that is the upstream's own is then not told, but left in `held`. `translating` are the seconds that the
-    translation of the request took. `upstream_model` is what the upstream knows the client's model as, which
-    is not told in errors; None: the same.
+    translation of the request took; `timed`: somebody will ask for `timings`. `upstream_model` is what the
+    upstream knows the client's model as, which is not told in errors; None: the same.
     """
 
     def __init__(
@@ -55,13 +55,14 @@ class Answer:
         keep: Callable[[], Awaitable[bool]] | None = None,
         hold: bool = False,
         translating: float = 0.0,
+        timed: bool = True,
         upstream_model: str | None = None,
     ) -> None:
         self.translator = translator
         self.closed = False
         self.own = False
         self.held: APIError | None = None
-        self.began = time.perf_counter()
+        self.began = perf_counter()
         self.first_byte: float | None = None
         self.first_chunk: float | None = None
         self.translating = translating
@@ -71,11 +72,12 @@ class Answer:
         self._on_event = on_event
         self._keep = keep
         self._hold = hold
+        self._timed = timed
         self._begun = False
         self.open = set(range(translator.calls))
-        self._repeating = translator if isinstance(translator, RepeatingTranslator) else None
+        self._repeat = translator.repeat if isinstance(translator, RepeatingTranslator) else None
         # To ask a Protocol is an eighth of what a short request costs; what repeats is not staged.
-        self._staged = translator if self._repeating is None and isinstance(translator, Staged) else None
+        self._staged = translator if self._repeat is None and isinstance(translator, Staged) else None
         self._told_losses = options.loss_header
         self._upstream_model = upstream_model
         self._upstream_headers: Sequence[Header] = ()
@@ -84,7 +86,7 @@ class Answer:
     @property
     def repeats(self) -> bool:
         """Whether `feed` takes chunks that repeat the last one as their text."""
-        return self._repeating is not None
+        return self._repeat is not None
 
     @property
     def started(self) -> bool:
@@ -111,18 +113,25 @@ class Answer:
             self._mark_first_byte()
 
     async def feed(
-        self, chunks: Sequence[Chunk], *, call: int = 0, last: bool = False, marker: bool = False
+        self, chunks: Sequence[Chunk], call: int = 0, *, last: bool = False, marker: bool = False
     ) -> None:
         """Tell what these chunks of one upstream call become, all in one message.
 
         With `last` the call's stream is over, at its `marker` or without one; whether that is a success the
         translator knows. The answer is complete when all calls are over.
         """
-        came = time.perf_counter()
-        if self.first_chunk is None:
-            self.first_chunk = came
-        events, ended = self._translated(chunks, call, last=last, marker=marker)
-        self.translating += time.perf_counter() - came
+        came = perf_counter() if self._timed else None
+        events = [] if self._begun else self._start()
+        for chunk in chunks:
+            if isinstance(chunk, str):
+                assert self._repeat is not None
+                events += self._repeat(chunk, call)
+            elif self._translate(chunk, call, events):
+                last = True
+                break
+        ended = last and self._ends(call, events, marker=marker)
+        if came is not None:
+            self._translated_since(came)
         if ended:
             await self._end(events)
         elif events:
@@ -130,29 +139,30 @@ class Answer:
             if self._on_event:
                 self._show(self._on_event, events)
 
-    def _translated(
-        self, chunks: Sequence[Chunk], call: int, *, last: bool, marker: bool
-    ) -> tuple[list[Event], bool]:
-        """The events of these chunks, and whether they end the answer."""
+    def _translated_since(self, came: float) -> None:
+        if self.first_chunk is None:
+            self.first_chunk = came
+        self.translating += perf_counter() - came
+
+    def _translate(self, chunk: JSON, call: int, events: list[Event]) -> bool:
+        """Add what becomes of this chunk to the events; whether it is the last one of its call."""
         translator = self.translator
-        events = [] if self._begun else self._start()
-        for chunk in chunks:
-            if isinstance(chunk, str):
-                assert self._repeating is not None
-                events += self._repeating.repeat(chunk, call)
-                continue
-            events += translator.feed(chunk, call)
-            if failure := translator.failure:
-                return events + translator.fail(self._named(failure)), True
-            if translator.complete(call):
-                last = True
-                break
-        if last:
-            self.open.discard(call)
-        if last and not (self.open and translator.complete(call)):
-            events += translator.finish(marker=marker)
-            return events, not self.paused
-        return events, False
+        events += translator.feed(chunk, call)
+        if failure := translator.failure:
+            events += translator.fail(self._named(failure))
+            return True
+        return translator.complete(call)
+
+    def _ends(self, call: int, events: list[Event], *, marker: bool) -> bool:
+        """Add what is said at the end of this call to the events; whether it is the end of the answer."""
+        translator = self.translator
+        if translator.failure:
+            return True
+        self.open.discard(call)
+        if self.open and translator.complete(call):
+            return False
+        events += translator.finish(marker=marker)
+        return not self.paused
 
     async def whole(self, document: JSON, headers: Sequence[Header], *, call: int = 0) -> None:
         """The upstream answered with one document: nothing is told before it is known to be good."""
@@ -204,7 +214,7 @@ class Answer:
         """Seconds since the request: `first_chunk` of the upstream and `first_byte` to the client, if there
         were such, and `total`; and those spent with `translation`."""
         timings = {
-            "total": (self.ended or time.perf_counter()) - self.began,
+            "total": (self.ended or perf_counter()) - self.began,
             "translation": self.translating,
         }
         if self.first_chunk is not None:
@@ -255,7 +265,7 @@ class Answer:
                 self.held = failure
             else:
                 await self._outlet.refuse(failure, self._sink.headers)
-            self.ended = time.perf_counter()
+            self.ended = perf_counter()
             return
         if isinstance(self._sink, LastingSink):
             # Only the last event can then be missing of an answer that was kept as complete.
@@ -266,7 +276,7 @@ class Answer:
             self._tell_unkept(events)
         await self._sink.close(events)
         self._mark_first_byte()
-        self.ended = time.perf_counter()
+        self.ended = perf_counter()
         if self._on_event:
             self._show(self._on_event, events)
 
@@ -297,7 +307,7 @@ class Answer:
 
     def _mark_first_byte(self) -> None:
         if self.first_byte is None:
-            self.first_byte = time.perf_counter()
+            self.first_byte = perf_counter()
 
 
 def _may_differ(failure: APIError) -> bool:

@@ -25,6 +25,7 @@ from responses_asgi.exchange.inner_call import InnerCall
 from responses_asgi.exchange.pairs import UpstreamSide
 from responses_asgi.sinks import Header
 from responses_asgi.sse import SSEDecoder
+from responses_asgi.translate.chunk_reader import Chunk
 from responses_asgi.types.asgi import Message, Send
 from responses_asgi.types.json import loads
 from responses_asgi.upstreams.own_refusals import OWN
@@ -108,8 +109,15 @@ class InnerResponse:
             if not self._status:
                 raise RuntimeError("http.response.body was sent before http.response.start")
             more = message.get("more_body", False)
-            if self._number in self._answer.open:
-                await self._take(message.get("body", b""), more)
+            answer = self._answer
+            if self._number in answer.open:
+                try:
+                    await self._take(message.get("body", b""), more)
+                except Exception as error:
+                    await self._fail(error)
+                else:
+                    if more and self._number not in answer.open:
+                        self._call.linger()
             if not more:
                 self._call.finished()
         elif kind == "http.response.start":
@@ -134,24 +142,23 @@ class InnerResponse:
         except Exception as error:
             await self._fail(error)
 
-    async def _take(self, data: bytes, more: bool) -> None:
-        try:
-            if self._inflate:
-                data = self._unpack(self._inflate, data)
-            if self._reader is None:
-                await self._collect(data, more)
-            else:
-                await self._stream(self._reader, data, more)
-        except Exception as error:
-            await self._fail(error)
-        else:
-            if more and self._number not in self._answer.open:
-                self._call.linger()
-
-    async def _stream(self, reader: ChunkReader, data: bytes, more: bool) -> None:
+    def _take(self, data: bytes, more: bool) -> Awaitable[None]:
+        """What is to be done with this piece of the body."""
+        reader = self._reader
+        if self._inflate:
+            data = self._unpack(self._inflate, data)
+        if reader is None:
+            return self._collect(data, more)
         chunks = reader.read(data)
+        if chunks and more and not (reader.done or reader.failure):
+            # Nearly every piece: nothing stands between it and its translation.
+            return self._answer.feed(chunks, self._number)
+        return self._stream(reader, chunks, data, more)
+
+    async def _stream(self, reader: ChunkReader, chunks: list[Chunk], data: bytes, more: bool) -> None:
+        """These are the chunks in this piece of an event stream."""
         if reader.failure:
-            await self._answer.feed(chunks, call=self._number)
+            await self._answer.feed(chunks, self._number)
             if self._number not in self._answer.open:
                 return
             raise reader.failure
@@ -161,9 +168,7 @@ class InnerResponse:
             await self._collect(data, more)
             return
         if chunks or reader.done or not more:
-            await self._answer.feed(
-                chunks, call=self._number, last=reader.done or not more, marker=reader.done
-            )
+            await self._answer.feed(chunks, self._number, last=reader.done or not more, marker=reader.done)
 
     async def _collect(self, data: bytes, more: bool) -> None:
         self._body += data
@@ -174,7 +179,8 @@ class InnerResponse:
             self._undecided = verdict is None
             if verdict:
                 body, self._body = bytes(self._body), bytearray()
-                await self._stream(await self._read_events(), body, more)
+                reader = await self._read_events()
+                await self._stream(reader, reader.read(body), body, more)
                 return
         if not more:
             await self._whole()

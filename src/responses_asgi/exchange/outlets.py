@@ -84,13 +84,17 @@ class HTTPOutlet:
         try:
             await self._send(message)
         except OSError:
-            # Servers of spec version 2.4 and later tell by this that the client has left.
-            if self.on_left and not self._unattended:
-                self.on_left()
+            self._left()
 
     def sink(self, translator: Translator, options: Options, *, add_done: bool) -> Sink:
         if self._stream:
-            return SSESink(self.pass_on, keep_alive=options.keep_alive, done=add_done)
+            return SSESink(
+                self._send,
+                keep_alive=options.keep_alive,
+                done=add_done,
+                start=self.pass_on,
+                on_left=self._left,
+            )
         return JSONSink(self.pass_on, document=translator.snapshot)
 
     async def refuse(self, error: APIError, headers: Sequence[Header] = ()) -> None:
@@ -98,6 +102,11 @@ class HTTPOutlet:
 
     async def vanish(self) -> None:
         await send_to_nobody(self._send)
+
+    def _left(self) -> None:
+        """Servers of spec version 2.4 and later tell by OSError in `send` that the client has left."""
+        if self.on_left and not self._unattended:
+            self.on_left()
 
 
 def _with_headers(start: Message, headers: Sequence[Header]) -> Message:

@@ -13,6 +13,7 @@ from responses_asgi.upstreams.attempts import Attempts
 from responses_asgi.upstreams.client_errors import error_for
 from responses_asgi.upstreams.context import bridged
 from responses_asgi.upstreams.headers import DECODED, answer_headers, by_name
+from responses_asgi.upstreams.joined import joined
 from responses_asgi.upstreams.masking import MIN_BYTES, MIN_BYTES_OF_ANSWER, Masking
 from responses_asgi.upstreams.own_refusals import OWN, refusal_of_own
 from responses_asgi.upstreams.replies import send_error
@@ -112,7 +113,7 @@ class Relay:
         masking = None
         if self._secrets:
             masking = Masking(self._secrets, at_least=MIN_BYTES if status >= 400 else MIN_BYTES_OF_ANSWER)
-        async with aclosing(response.aiter_bytes() if decoded else response.aiter_raw()) as pieces:
+        async with aclosing(joined(response, decoded=decoded)) as pieces:
             async for piece in pieces:
                 shown = masking.feed(piece) if masking else piece
                 await self._send({"type": "http.response.body", "body": shown, "more_body": True})

@@ -27,10 +27,10 @@ _LINE_END = re.compile(rb"\r\n|\n|\r")
 # The end of one line and an empty line after it, where the bytes may hold carriage returns. The line end
 # before a CRLF pair keeps its CR in the block, where it reads as one more line end.
 _EVENT_END = re.compile(rb"\n\n|\n\r\n?|\r\r\n?")
-# An event as OpenAI's Responses API writes it.
-_NAMED = re.compile(rb"event: ([^\r\n]+)\ndata: ([^\r\n]*)(?:\n\n)?")
 # What of an event's end can be there before the event is known to be over: CR LF.
 _PENDING_END = 2
+# From here on a line with a name is not kept to be known again.
+_LONG_NAME = 100
 
 
 class ServerSentEvent(NamedTuple):
@@ -49,6 +49,8 @@ class SSEDecoder:
     `max_event_bytes` bounds one event together with its comments. `feed` and `flush` raise UpstreamError
     when an event is larger. `id` and `retry` are read over: they belong to reconnection, which no client
     of these protocols does.
+
+    `feed` is `whole` and then `events`, for readers that know some events by their bytes.
 
     >>> decoder = SSEDecoder()
     >>> decoder.feed(b'data: {"a"')
@@ -70,43 +72,43 @@ class SSEDecoder:
 
     def feed(self, data: bytes) -> list[ServerSentEvent]:
         """The events that `data` completes."""
-        size = len(data)
-        if (
-            not self._pieces
-            and data.find(b"\n") == size - 2
-            and data.startswith(b"data: ")
-            and data.endswith(b"\n\n")
-            and data.find(b"\r") < 0
-            and size <= self._max
-        ):
-            self._begun, self._after_cr = True, False
-            return [_new(ServerSentEvent, (None, data[6:-2]))]
-        if data.startswith(b"event: ") and data.endswith(b"\n\n") and not self._pieces and size <= self._max:
-            found = _NAMED.fullmatch(data)
-            if found is not None:
-                self._begun, self._after_cr = True, False
-                return [_named(found)]
+        return self.events(self.whole(data))
+
+    def whole(self, data: bytes) -> bytes:
+        """The bytes of the events that `data` completes, up to the end of the last one; what follows is kept.
+
+        Raises UpstreamError when what follows is too large for an event.
+        """
+        if not self._pieces and data.endswith(b"\n\n"):
+            self._after_cr = False
+            return data
         if self._after_cr and data:
             self._after_cr = False
             data = data.removeprefix(b"\n")
         if not data:
-            return []
+            return b""
         has_cr = self._has_cr or b"\r" in data
         if not self._ends_event(data, has_cr):
             self._keep(data, has_cr)
-            return []
+            return b""
         if self._pieces:
             self._pieces.append(data)
             data = b"".join(self._pieces)
             self._pieces.clear()
             self._size = 0
-        blocks = _EVENT_END.split(data) if has_cr else data.split(b"\n\n")
-        rest = blocks.pop()
+        end = [found.end() for found in _EVENT_END.finditer(data)][-1] if has_cr else data.rfind(b"\n\n") + 2
         self._last, self._has_cr = b"", False
-        if rest:
+        if end < len(data):
+            rest = data[end:]
             self._keep(rest, has_cr and b"\r" in rest)
-        else:
-            self._after_cr = data.endswith(b"\r")
+            return data[:end]
+        self._after_cr = data.endswith(b"\r")
+        return data
+
+    def events(self, whole: bytes) -> list[ServerSentEvent]:
+        """The events in bytes that `whole` has returned."""
+        blocks = _EVENT_END.split(whole) if b"\r" in whole else whole.split(b"\n\n")
+        blocks.pop()  # nothing, or one more line end
         return self._events(blocks)
 
     def flush(self) -> list[ServerSentEvent]:
@@ -130,18 +132,27 @@ class SSEDecoder:
             raise self._too_large()
 
     def _events(self, blocks: list[bytes]) -> list[ServerSentEvent]:
-        if not self._begun and any(blocks):
+        if not self._begun and blocks:
             self._begun = True
             blocks[0] = blocks[0].removeprefix(_BOM)
         events: list[ServerSentEvent] = []
         for block in blocks:
             if len(block) > self._max and len(block.removesuffix(b"\r")) > self._max:
                 raise self._too_large()
-            if block.startswith(b"data: ") and block.find(b"\n") < 0 and block.find(b"\r") < 0:
-                events.append(_new(ServerSentEvent, (None, block[6:])))
-            elif block.startswith(b"event: ") and (found := _NAMED.fullmatch(block)):
-                events.append(_named(found))
-            elif block and (event := _parse(block)) is not None:
+            first = block.find(b"\n")
+            if block.find(b"\r") < 0:
+                if first < 0 and block.startswith(b"data: "):
+                    events.append(_new(ServerSentEvent, (None, block[6:])))
+                    continue
+                if (
+                    7 < first < _LONG_NAME
+                    and block.startswith(b"event: ")
+                    and block.startswith(b"data: ", first + 1)
+                    and block.find(b"\n", first + 1) < 0
+                ):
+                    events.append(_new(ServerSentEvent, (_name(block[7:first]), block[first + 7 :])))
+                    continue
+            if block and (event := _parse(block)) is not None:
                 events.append(event)
         return events
 
@@ -151,8 +162,10 @@ class SSEDecoder:
         )
 
 
-def _named(found: re.Match[bytes]) -> ServerSentEvent:
-    return ServerSentEvent(found[1].decode("utf-8", "replace"), found[2])
+@lru_cache(maxsize=256)
+def _name(name: bytes) -> str:
+    """The name of an event; there are few, and a stream repeats one of them."""
+    return name.decode("utf-8", "replace")
 
 
 def _parse(block: bytes) -> ServerSentEvent | None:

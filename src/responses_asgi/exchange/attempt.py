@@ -218,6 +218,7 @@ class Attempt:
             keep=partial(self._keep, service, keep),
             hold=hold,
             translating=self.translating,
+            timed=bool(self.upstream.after_exchange or service.interceptors),
             upstream_model=self.upstream.model,
         )
         raised: BaseException | None = None

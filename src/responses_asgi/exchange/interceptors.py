@@ -41,6 +41,8 @@ logger = logging.getLogger("responses_asgi")
 
 _current: ContextVar[Sequence[Interception]] = ContextVar("responses_asgi.interceptions", default=())
 
+_NOTHING = nullcontext()
+
 
 @dataclass(frozen=True, slots=True)
 class Ended:
@@ -129,10 +131,10 @@ class Interceptor(Protocol):
 
 
 class Intercepted:
-    """One exchange's interceptions, as one."""
+    """One exchange's interceptions, as one. `ended`: what becomes of it; None: it was not run."""
 
     def __init__(self, all_of_it: Sequence[Interception]) -> None:
-        self.ended = Ended()
+        self.ended: Ended | None = None
         self._all = all_of_it
         # Most have nothing there, and it is asked for twice in an exchange.
         self._active = [each for each in all_of_it if type(each).active is not Interception.active]
@@ -151,10 +153,15 @@ class Intercepted:
         """What is sent with the upstream's request."""
         return {name: value for each in self._all for name, value in each.upstream_headers.items()}
 
+    @property
+    def surrounds(self) -> bool:
+        """Whether there is anything to do around the exchange: to stand there, or to hide what stands around
+        another one that this one is made in."""
+        return bool(self._all or _current.get())
+
     def active(self) -> AbstractContextManager[None]:
         """Around what is done for the exchange."""
-        # Most exchanges have nothing around them, and are none within another one that has.
-        return self._activated() if self._all or _current.get() else nullcontext()
+        return self._activated() if self.surrounds else _NOTHING
 
     @contextmanager
     def _activated(self) -> Iterator[None]:
@@ -172,7 +179,9 @@ class Intercepted:
 
         `error` is what ended it, where no attempt has told.
         """
-        ended = self.ended
+        if not self._all:
+            return
+        ended = self.ended or Ended()
         if error is not None and ended.error is None:
             ended = replace(ended, error=error if isinstance(error, APIError) else internal_error())
         for each in reversed(self._all):

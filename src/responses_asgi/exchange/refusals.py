@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
 
 from responses_asgi.errors import APIError
 from responses_asgi.exchange.calls import asked_from_outside
@@ -22,16 +22,30 @@ class BrokenOffError(Exception):
     """
 
 
-@asynccontextmanager
-async def telling_refusals(send: Send) -> AsyncIterator[None]:
+def telling_refusals(send: Send) -> AbstractAsyncContextManager[object]:
     """Tell the client what is raised before anything was sent; what is no APIError is raised again."""
-    try:
-        yield
-    except BrokenOffError:
-        raise
-    except APIError as error:
-        await send_error(send, error)
-    except (Exception, asyncio.CancelledError) as error:
-        if not asked_from_outside(error):
-            await send_error(send, internal_error())
-        raise
+    return _Telling(send)
+
+
+class _Telling:
+    """No generator: it stands around every request, and nearly always there is nothing to tell."""
+
+    __slots__ = ("_send",)
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+
+    async def __aenter__(self) -> None:
+        pass
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if error is None or isinstance(error, BrokenOffError):
+            return False
+        if isinstance(error, APIError):
+            await send_error(self._send, error)
+            return True
+        if isinstance(error, Exception | asyncio.CancelledError) and not asked_from_outside(error):
+            await send_error(self._send, internal_error())
+        return False

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from responses_asgi.errors import APIError
 from responses_asgi.exchange.attempt import Asked, Attempt
-from responses_asgi.exchange.interceptors import Ended, Intercepted, intercept
+from responses_asgi.exchange.interceptors import Intercepted, intercept
 from responses_asgi.exchange.outlets import HTTPOutlet, Outlet
 from responses_asgi.exchange.pairs import CLIENTS
 from responses_asgi.exchange.refusals import telling_refusals
@@ -59,14 +59,15 @@ async def run_exchange(
             if content is None:
                 return await send_to_nobody(send)
             given = parse_body(content, max_depth=service.options.max_depth, model=model)
-            if client == "chat":
+            if client == "chat" and scope.get("query_string"):
                 given = with_query(given, scope)
             asked, routes = await ask_for(given, scope, client=client, choose=choose, service=service)
         except APIError as error:
             for each in service.interceptors:
                 each.refused(scope, client, error)
             raise
-        asked = asked._replace(losses=losses)
+        if losses:
+            asked = asked._replace(losses=losses)
         stream = bool(asked.body.get("stream"))
         asked = detached(asked, service)
         prepared = await Tries.prepare(asked, routes, service)
@@ -141,7 +142,8 @@ class Tries:
     async def prepare(cls, asked: Asked, routes: Sequence[Route], service: Service) -> Tries:
         """Everything before the first upstream is called. Raises APIError."""
         intercepted = await intercept(service.interceptors, asked, routes[0].upstream)
-        asked = asked._replace(headers=intercepted.upstream_headers)
+        if intercepted:
+            asked = asked._replace(headers=intercepted.upstream_headers)
         try:
             with intercepted.active():
                 first = await Attempt.prepare(asked, routes[0], service)
@@ -171,6 +173,11 @@ class Tries:
 
     async def run(self, outlet: Outlet) -> None:
         """Answer the client; raises what the last upstream's app or a hook raised, after it has been told."""
+        if len(self.routes) == 1 and not self.intercepted.surrounds:
+            # Nearly always: nothing else is tried, and nobody waits for the end.
+            first, self._first = self.first, None
+            await first.run(outlet, service=self._service)
+            return
         try:
             with self.intercepted.active():
                 await self._run(outlet)
@@ -201,4 +208,4 @@ class Tries:
         try:
             return await attempt.run(outlet, service=self._service, hold=hold)
         finally:
-            self.intercepted.ended = attempt.ended or Ended()
+            self.intercepted.ended = attempt.ended

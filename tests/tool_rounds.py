@@ -46,6 +46,7 @@ class Offered:
     tools: Mapping[str, Add]
     listed: Sequence[JSON] = ()
     kinds: Mapping[str, str] = field(default_factory=dict)
+    labels: Sequence[str] = ("sums",)
 
 
 @dataclass

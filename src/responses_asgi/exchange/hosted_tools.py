@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from responses_asgi.translate.hosted_calls import HostedResult, Tell
@@ -54,6 +54,10 @@ class Offer(Protocol):
     @property
     def kinds(self) -> Mapping[str, str]:
         """The kinds of hosted tools that the service runs, and the functions that stand for them."""
+
+    @property
+    def labels(self) -> Collection[str]:
+        """The labels of the servers that were asked for, also of those that have no tools here."""
 
 
 class HostedTools(Protocol):

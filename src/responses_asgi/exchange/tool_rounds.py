@@ -32,6 +32,8 @@ from responses_asgi.translate.chat_to_responses import ChatToResponses
 from responses_asgi.translate.hosted_calls import Tell
 from responses_asgi.translate.response_object import new_response
 from responses_asgi.translate.rounds import HostedCall, HostedName, HostedResult, Rounds, Staged
+from responses_asgi.translate.tool_names import prefix_of
+from responses_asgi.translate.tool_table import declared_tools
 from responses_asgi.translate.translator import Dialect, History, NewId, Translator
 from responses_asgi.types.asgi import Receive
 from responses_asgi.types.json import JSON, loads
@@ -48,6 +50,9 @@ TOO_LATE = "The time for tool calls of this response is over; answer with what y
 BROKEN = "The tool could not be run."
 USED = "This call was begun by an earlier request, and its result was not kept."
 BARRED = "This tool is not to be called in this response; answer without it."
+
+# Names of tools that a model is told which has called one that is not there.
+_MOST_NAMED = 100
 
 # What stands in a response for what a request says of its servers: as OpenAI has it.
 _HIDDEN: JSON = {"authorization": "<redacted>", "headers": None}
@@ -86,7 +91,9 @@ async def staged(
         alone = pair_of("chat", upstream).translator(given, upstream, options, past)
         alone.losses.report("tools", "dropped", "tools of the service are not run for several choices")
         return alone, None
-    tools = ToolTurn(hosted, offer, context, past.new_id, images=upstream.profile.tool_images)
+    tools = ToolTurn(
+        hosted, offer, context, past.new_id, images=upstream.profile.tool_images, declaring=history.items
+    )
     spoken = offer.body.get("input")
     items = spoken if isinstance(spoken, list) else []
     tools.past.review(history.items, items)
@@ -105,6 +112,7 @@ async def staged(
     rounds = Rounds(
         lambda: pair.translator(tools.asking(asked), upstream, options, past._replace(history=before)),
         names=tools.names,
+        stray=tools.stray,
         new_id=past.new_id,
         listed=tools.past.shown,
         annotations=ANNOTATIONS[options.dialect],
@@ -149,7 +157,8 @@ def _barred(choice: Any, names: Iterable[str]) -> frozenset[str]:
 class ToolTurn:
     """The tools of one exchange: made with what is offered, then asked for the Rounds, then run.
 
-    `images`: whether the upstream can be shown images of results.
+    `images`: whether the upstream can be shown images of results. `declaring`: the items of the history, in
+    which the client may have declared tools of its own.
     """
 
     def __init__(
@@ -160,6 +169,7 @@ class ToolTurn:
         new_id: NewId,
         *,
         images: bool = True,
+        declaring: Sequence[JSON] = (),
     ) -> None:
         self.past = PastCalls(offer, new_id)
         self._hosted = hosted
@@ -167,6 +177,9 @@ class ToolTurn:
         self._context = context
         self._images = images
         self._losses = Losses()
+        self._declared = {
+            str(tool.get("name")) for _, tool in declared_tools({"input": [], **offer.body}, declaring)
+        }
         self._barred = _barred(offer.body.get("tool_choice"), offer.tools)
         self._limit = context.request.get("max_tool_calls")
         alone = context.request.get("parallel_tool_calls") is False
@@ -183,6 +196,18 @@ class ToolTurn:
             name: HostedName(tool.label, tool.name, tool.approval, tool.typed)
             for name, tool in self._offer.tools.items()
         }
+
+    def stray(self, name: str) -> HostedName | None:
+        """What a function is that is named like a tool of a server here, which has no such tool; None: it is
+        the client's, or nobody's."""
+        if name in self._declared:
+            return None
+        labels = [label for label in self._offer.labels if label and label not in self._declared]
+        for label in sorted(labels, key=len, reverse=True):
+            rest = name.removeprefix(prefix_of(label))
+            if rest and rest != name:
+                return HostedName(label, rest)
+        return None
 
     @property
     def waiting(self) -> bool:
@@ -271,12 +296,23 @@ class ToolTurn:
         async def tell(seen: JSON) -> None:
             await answer.tell(rounds.sight(call, seen))
 
+        stray = None if call.name in self._offer.tools else self.stray(call.name)
         if call.name in self._barred:
             result = HostedResult(BARRED, failed=True)
+        elif stray is not None:
+            result = HostedResult(self._unknown(call.name, stray.label), failed=True)
         else:
             async with self._turns:
                 result = await self._result(call.name, call.arguments, tell)
         await answer.tell(rounds.settle(call, result))
+
+    def _unknown(self, name: str, label: str) -> str:
+        """What the model is told that has called a tool which the server does not have."""
+        there = sorted(each for each, tool in self._offer.tools.items() if tool.label == label)
+        if not there:
+            return f"There is no tool {name!r:.100}, and none of the server {label!r:.100} at present."
+        shown = ", ".join(there[:_MOST_NAMED]) + (", ..." if len(there) > _MOST_NAMED else "")
+        return f"There is no tool {name!r:.100}. Those of the server {label!r:.100} are: {shown}."
 
     async def _approved(self, approved: Approved) -> None:
         if approved.used:

@@ -130,7 +130,7 @@ class Hosted:
         replaced = [*wanted, *typed.replaced]
         offer = make_offer(typed.body, [*found, Found("", typed.tools)], replaced=replaced, history=history)
         if offer.tools or offer.listed or offer.body is not body or self._called(body, history):
-            return offer._replace(kinds=types.names)
+            return offer._replace(kinds=types.names, labels=[each.label for each in found])
         return None
 
     def health(self) -> JSON:

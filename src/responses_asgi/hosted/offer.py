@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from responses_asgi.errors import APIError
@@ -24,12 +24,14 @@ class Offer(NamedTuple):
     `body` has functions instead of hosted tools, and a `tool_choice` that names them. `tools` are the hosted
     ones by the names of these functions. `listed` are the `mcp_list_tools` items that the client is to see,
     `kinds` the hosted tools of the API that the service runs, and the functions that stand for them.
+    `labels` are those of the servers, also of servers that have no tools here.
     """
 
     body: JSON
     tools: Mapping[str, HostedTool]
     listed: list[JSON]
     kinds: Mapping[str, str] = {}
+    labels: Collection[str] = ()
 
 
 class Found(NamedTuple):

@@ -73,9 +73,10 @@ class Rounds:
     """The Translator of a Responses client whose service runs tools.
 
     `make()` gives the Translator of one upstream call, `names` the hosted tools by the names under which the
-    upstream is offered them. `listed` are items that are told before all others (`mcp_list_tools`, and the
-    calls that were waiting for an approval); they may become more until the upstream is asked. See `Staged`
-    for what it has beside the Translator.
+    upstream is offered them. `stray(name)` tells what a function is that nobody has offered: a tool that a
+    server of ours does not have, whose call gets a result that says so; None: the client's. `listed` are the
+    items that are told before all others (`mcp_list_tools`, and the calls that were waiting for an approval);
+    they may become more until the upstream is asked. See `Staged` for what it has beside the Translator.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Rounds:
         *,
         names: Mapping[str, HostedName],
         new_id: NewId,
+        stray: Callable[[str], HostedName | None] = lambda name: None,
         listed: Sequence[JSON] = (),
         annotations: Collection[str] = ANNOTATIONS["openai"],
     ) -> None:
@@ -92,6 +94,7 @@ class Rounds:
         self.pending: list[HostedCall] = []
         self._make = make
         self._names = names
+        self._stray = stray
         self._new_id = new_id
         self._listed = listed
         self._inner = make()
@@ -256,7 +259,7 @@ class Rounds:
     # Items
 
     def _added(self, index: int, item: JSON) -> None:
-        name = self._names.get(str(item.get("name"))) if item.get("type") == "function_call" else None
+        name = self._hosted_name(item)
         if name is None:
             # Whatever else is called, the client has to answer.
             self._client_calls |= item.get("type") not in _SAID
@@ -268,6 +271,12 @@ class Rounds:
         else:
             shown = (MCPQuestion if name.approval else MCPCall)(name, self._writer, self._new_id)
         self._open[index] = HostedCall(shown, str(item.get("call_id")), str(item["name"]), "")
+
+    def _hosted_name(self, item: JSON) -> HostedName | None:
+        if item.get("type") != "function_call" or item.get("namespace"):
+            return None
+        called = str(item.get("name"))
+        return self._names.get(called) or self._stray(called)
 
     def _hosted(self, index: int, kind: str, event: JSON) -> None:
         """An event of a call whose tool is hosted."""

@@ -126,7 +126,7 @@ def test_a_first_try_needs_nothing() -> None:
 
 def test_the_quick_start_of_the_readme() -> None:
     """Its three lines, on a port that is free, and sent by httpx in the place of curl."""
-    [lines] = re.findall(r"^## Gateway\n.*?```console\n(.*?)```", README, re.MULTILINE | re.DOTALL)
+    [lines] = re.findall(r"^## Start\n.*?```console\n(.*?)```", README, re.MULTILINE | re.DOTALL)
     install, start, ask = (shlex.split(line) for line in lines.splitlines())
     assert install[:2] == ["pip", "install"]
     assert start[:4] == ["responses-asgi", "serve", "--port", "8000"]

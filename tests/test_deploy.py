@@ -98,6 +98,24 @@ async def test_the_app_for_other_servers(tmp_path: Path) -> None:
     assert (await ask(names["app"], "/health", method="GET")).json()["status"] == "ok"
 
 
+def test_the_gateway_for_others_is_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its file, with the secrets of its `.env`, and the extras that it needs."""
+    section = PAGE.partition("## A gateway for others\n")[2].partition("\n## ")[0]
+    [file] = re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)
+    env, _ = re.findall(r"```text\n(.*?)```", section, re.DOTALL)
+    (tmp_path / "gateway.yaml").write_text(file)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in re.findall(r"^(GATEWAY_\w+)=(.*)$", env, re.MULTILINE):
+            patch.setenv(name, value)
+        assert main(["check", "gateway.yaml"]) == 0
+    told = capsys.readouterr().out
+    assert all(kept in told for kept in ("managed, kept in redis:", "limits      of *", "prometheus, audit"))
+    assert "/metrics" in told
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    [extras] = re.findall(r"responses-asgi\[([\w,]+)\]", section)
+    assert all(re.search(rf"^{extra} = \[", project, re.MULTILINE) for extra in extras.split(","))
+
+
 def test_the_page_names_keys_that_there_are() -> None:
     from responses_asgi.config import KEYS
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import os
 import pkgutil
 import re
 from pathlib import Path
@@ -39,6 +40,25 @@ def test_links_lead_somewhere(page: Path) -> None:
         if anchor:
             titles = re.findall(r"^#+ (.*)$", place.read_text(), re.MULTILINE)
             assert anchor[1:] in {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}
+
+
+def test_the_pages_are_listed_and_lead_on() -> None:
+    """The README has all pages in reading order; each ends with links to the one before it and after it."""
+    table = (ROOT / "README.md").read_text().partition("\n## The pages\n")[2].partition("\n## ")[0]
+    rows = [("README", "README.md"), *re.findall(r"^\| \[([^]]+)\]\(([^)]+)\)", table, re.MULTILINE)]
+    there = {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")} | {"docs/decisions/README.md"}
+    assert {path for _, path in rows} == there | {"README.md", "CONTRIBUTING.md"}
+    for previous, (_, path), following in zip(rows, rows[1:], rows[2:], strict=False):
+
+        def link(text: str, target: str, anchor: str = "", *, to: Path = (ROOT / path).parent) -> str:
+            return f"[{text}]({os.path.relpath(ROOT / target, to)}{anchor})"
+
+        foot = [
+            link(f"← {previous[0]}", previous[1]),
+            link("All pages", "README.md", "#the-pages"),
+            link(f"{following[0]} →", following[1]),
+        ]
+        assert (ROOT / path).read_text().endswith(f"\n\n---\n\n{' · '.join(foot)}\n"), path
 
 
 def test_every_decision_is_listed() -> None:

@@ -176,7 +176,7 @@ async def _probe(name: str, upstream: Upstream) -> tuple[str, str, bool]:
         document = answer.document()
         listed = document.get("data") if isinstance(document, dict) else None
         if answer.status == 200 and isinstance(listed, list):
-            return name, f"answers; {len(listed)} models", True
+            return name, f"answers; {len(listed)} model{'s' * (len(listed) != 1)}", True
         error = answer.error()
         # A model that lists none is there all the same: a handler, a small server.
         there = answer.status in (404, 405)

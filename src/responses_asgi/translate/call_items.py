@@ -9,11 +9,12 @@
 from __future__ import annotations
 
 from responses_asgi.loss import Losses
+from responses_asgi.translate.deltas import Deltas
 from responses_asgi.translate.input_reader import InputReader
-from responses_asgi.translate.open_items import HALVES, whole_characters
 from responses_asgi.translate.response_writer import ResponseWriter
 from responses_asgi.translate.tool_kinds import CUSTOM, FUNCTION, ToolKind, read_arguments
-from responses_asgi.types.json import JSON, dumps
+from responses_asgi.types.events import Event
+from responses_asgi.types.json import JSON
 
 __all__ = ["CallItem", "TextCall", "open_call"]
 
@@ -60,9 +61,15 @@ class CallItem:
         self._written: list[str] = []
         self.index = writer.open_item({**item, "status": "in_progress"})
 
-    def say(self, fragment: str) -> None:
-        """Take what the model writes next, which is not empty."""
+    @property
+    def growing(self) -> CallItem | Deltas:
+        """What takes more of the call."""
+        return self
+
+    def more(self, fragment: str) -> list[Event]:
+        """Take what the model writes next, which is not empty; the events are the caller's to pass on."""
         self._written.append(fragment)
+        return []
 
     @property
     def begun(self) -> bool:
@@ -116,43 +123,35 @@ class TextCall(CallItem):
     ) -> None:
         super().__init__(writer, losses, kind, item)
         self._reader = reader
-        self._said: list[str] = []
-        self._half = ""
         self._events = TEXT_EVENTS[kind.call]
-        self._delta = self._events + ".delta"
         self._place: JSON = {"item_id": item["id"], "output_index": self.index}
-        self._head = dumps({"type": self._delta, **self._place})[:-1] + b',"delta":'
+        self._deltas = Deltas(writer, f"{self._events}.delta", self._place, {})
+        if reader is None:
+            self._written = self._deltas.pieces
 
-    def say(self, fragment: str) -> None:
-        self._written.append(fragment)
-        self._say(fragment if self._reader is None else self._reader.feed(fragment))
+    @property
+    def growing(self) -> CallItem | Deltas:
+        return self._deltas if self._reader is None else self
 
-    def _say(self, text: str) -> None:
-        if not text:
-            return
-        if self._half or text[-1] in HALVES:
-            text, self._half = whole_characters(self._half + text)
-            if not text:
-                return
-        self._tell(text)
-
-    def _tell(self, text: str) -> None:
-        self._said.append(text)
-        self._writer.say_delta(self._delta, self._head, text, b',"sequence_number":')
+    def more(self, fragment: str) -> list[Event]:
+        if self._reader is not None:
+            self._written.append(fragment)
+            fragment = self._reader.feed(fragment)
+        return self._deltas.more(fragment) if fragment else []
 
     def _fields(self, status: str) -> JSON:
         if self._reader is not None:
-            self._say(self._reader.end())
+            if rest := self._reader.end():
+                self._deltas.say(rest)
             if self._reader.left_out:
                 self._losses.report(
                     f"output.{self._kind.call}.{self._kind.field}", "dropped", "what was written beside it"
                 )
-        if self._half:
-            self._tell(self._half)
-        empty = EMPTY[self._kind.call]
-        if not self._said and empty and status == "completed":
-            self._tell(empty)
-        said: JSON = {self._kind.field: "".join(self._said)}
+        text, empty = self._deltas.end(), EMPTY[self._kind.call]
+        if empty and not text and status == "completed":
+            self._writer.write([self._deltas.event(empty)])
+            text = empty
+        said: JSON = {self._kind.field: text}
         name = {"name": self._item["name"]} if self._kind is FUNCTION else {}
         self._writer.say(f"{self._events}.done", {**self._place, **said, **name})
         return said

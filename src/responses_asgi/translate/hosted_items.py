@@ -11,11 +11,11 @@ from __future__ import annotations
 from typing import Any
 
 from responses_asgi.translate.citations import Citation
+from responses_asgi.translate.deltas import whole_characters
 from responses_asgi.translate.hosted_calls import HostedResult
 from responses_asgi.translate.hosted_kind import Typed, bounded
 from responses_asgi.translate.input_reader import InputReader
 from responses_asgi.translate.item_writer import ItemWriter
-from responses_asgi.translate.open_items import whole_characters
 from responses_asgi.translate.response_writer import NewId
 from responses_asgi.translate.tool_kinds import read_arguments
 from responses_asgi.types.json import JSON

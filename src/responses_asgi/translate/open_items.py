@@ -1,7 +1,6 @@
 """Output items while they are being said: each opens, takes content, closes, and knows its own events.
 
-An item is announced empty and finished whole. The delta events of one part differ only in the text, so
-their JSON is a bytes template that is made once when the part opens.
+An item is announced empty and finished whole.
 """
 
 from __future__ import annotations
@@ -9,27 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from responses_asgi.translate.deltas import Deltas
 from responses_asgi.translate.reasoning import reasoning_text
 from responses_asgi.translate.response_writer import ResponseWriter
 from responses_asgi.types.events import Event
-from responses_asgi.types.json import JSON, dumps
+from responses_asgi.types.json import JSON
 
-__all__ = ["HALVES", "MessageItem", "OpenPart", "ReasoningItem", "whole_characters"]
-
-
-# The first halves of UTF-16 pairs: some servers cut a character in two and escape each half on its own.
-HALVES = frozenset(map(chr, range(0xD800, 0xDC00)))
-
-
-def whole_characters(text: str) -> tuple[str, str]:
-    """The text with its UTF-16 pairs joined, and half a character at its end that waits for the other half.
-
-    >>> whole_characters(chr(0xD83D) + chr(0xDE00) + chr(0xD83D)) == (chr(0x1F600), chr(0xD83D))
-    True
-    """
-    half = text[-1:] if text[-1:] in HALVES else ""
-    text = text[: len(text) - len(half)]
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass"), half
+__all__ = ["MessageItem", "ReasoningItem"]
 
 
 class PartKind(NamedTuple):
@@ -105,33 +90,20 @@ class OpenPart:
 
     def __init__(self, writer: ResponseWriter, kind: PartKind, place: JSON) -> None:
         self.kind = kind
+        self.deltas = Deltas(writer, f"{kind.events}.delta", place, kind.tail)
         self._writer = writer
         self._place = place
-        self._pieces: list[str] = []
-        self._half = ""
         self._annotations: list[JSON] = []
         self._logprobs: list[JSON] = []
-        self.delta = kind.events + ".delta"
-        self._head = dumps({"type": self.delta, **place})[:-1] + b',"delta":'
-        self._tail = dumps({"x": 0, **kind.tail})[len(b'{"x":0') : -1] + b',"sequence_number":'
         writer.say(
             f"{kind.frame}.added", {**place, "part": {"type": kind.part, kind.field: "", **kind.blank}}
         )
 
-    def say(self, text: str) -> None:
-        if self._half or text[-1] in HALVES:
-            text, self._half = whole_characters(self._half + text)
-            if not text:
-                return
-        self._pieces.append(text)
-        self._writer.say_delta(self.delta, self._head, text, self._tail)
-
     def say_scored(self, text: str, logprobs: list[JSON]) -> None:
         """A text delta with its log probabilities."""
-        text, self._half = whole_characters(self._half + text)
-        self._pieces.append(text)
         self._logprobs += logprobs
-        self._writer.say(self.delta, {**self._place, "delta": text, "logprobs": logprobs})
+        fields = {**self._place, "delta": self.deltas.whole(text), "logprobs": logprobs}
+        self._writer.say(self.deltas.type, fields)
 
     def annotate(self, annotation: JSON) -> None:
         number = len(self._annotations)
@@ -143,10 +115,7 @@ class OpenPart:
 
     def close(self) -> JSON:
         """Say that text and part are done; returns the finished part."""
-        if self._half:
-            self._pieces.append(self._half)
-            self._writer.say_delta(self.delta, self._head, self._half, self._tail)
-        kind, text = self.kind, "".join(self._pieces)
+        kind, text = self.kind, self.deltas.end()
         part: JSON = {"type": kind.part, kind.field: text}
         tail: JSON = {}
         if kind is OUTPUT_TEXT:
@@ -185,10 +154,10 @@ class _PartedItem:
             self._item[home] = [*self._item.get(home, ()), self._part.close()]
             self._part = None
 
-    def going_on(self, events: Sequence[Event]) -> OpenPart | None:
-        """The open part, if the last of these events, which one text has made, is a delta of it."""
-        part = self._part
-        return part if part is not None and events and events[-1].type == part.delta else None
+    def going_on(self, events: Sequence[Event]) -> Deltas | None:
+        """Those of the open part, if the last of these events, which one text has made, is one of them."""
+        deltas = self._part and self._part.deltas
+        return deltas if deltas and events and events[-1].type == deltas.type else None
 
     def close(self, status: str) -> None:
         """Finish the item; `status` is completed or incomplete."""
@@ -208,10 +177,10 @@ class MessageItem(_PartedItem):
         if logprobs:
             part.say_scored(text, logprobs)
         else:
-            part.say(text)
+            part.deltas.say(text)
 
     def refusal(self, text: str) -> None:
-        self._in(REFUSAL).say(text)
+        self._in(REFUSAL).deltas.say(text)
 
     @property
     def takes_annotations(self) -> bool:
@@ -229,10 +198,10 @@ class ReasoningItem(_PartedItem):
         self._raw = SUMMARY_TEXT if writer.summarizes else REASONING_KINDS[writer.dialect]
 
     def text(self, text: str) -> None:
-        self._in(self._raw).say(text)
+        self._in(self._raw).deltas.say(text)
 
     def summary(self, text: str) -> None:
-        self._in(SUMMARY_TEXT).say(text)
+        self._in(SUMMARY_TEXT).deltas.say(text)
 
     def said(self) -> str:
         """All of its text: the raw one, else the summaries. The part that is open ends here."""

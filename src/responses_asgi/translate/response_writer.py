@@ -1,6 +1,6 @@
 """What a Responses stream says, in legal order: owns the ids, the numbers and the finished items.
 
-1. Every event gets the next sequence number here and nowhere else.
+1. Every event gets the next sequence number: here, or by the `Deltas` of a text.
 2. Output indices are given out in the order in which items open.
 3. The terminal response holds exactly the items whose `done` was said, in index order.
 The machines above decide *what* is said; this decides *how*. No clock, no randomness: both are handed in.
@@ -8,7 +8,7 @@ The machines above decide *what* is said; this decides *how*. No clock, no rando
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from responses_asgi.errors import APIError
 from responses_asgi.types.events import QUEUED, Dialect, Event, StreamEvent
@@ -22,6 +22,7 @@ NewId = Callable[[str], str]
 class ResponseWriter:
     """Writes the events of one response; `take()` hands over what was written since the last call.
 
+    `sequence` is the number of the next event.
     `queued`: the first two events, created and queued, were written elsewhere. `summarizes`: reasoning is
     told as its own summary.
     """
@@ -43,7 +44,7 @@ class ResponseWriter:
         self.extras: JSON = {}
         self._now = now
         self._events: list[Event] = []
-        self._sequence = len(QUEUED) if queued else 0
+        self.sequence = len(QUEUED) if queued else 0
         self._opened = 0
         self._done: dict[int, JSON] = {}
 
@@ -54,19 +55,17 @@ class ResponseWriter:
 
     def say(self, type: str, fields: JSON) -> None:
         """Write one event with these fields."""
-        data = dumps({"type": type, **fields, "sequence_number": self._sequence})
-        self._sequence += 1
+        data = dumps({"type": type, **fields, "sequence_number": self.sequence})
+        self.sequence += 1
         self._events.append(StreamEvent(type, data))
 
-    def say_delta(self, type: str, head: bytes, text: str, tail: bytes) -> None:
-        """Write one delta event from a template: bytes before the text, the text, bytes before the number."""
-        data = b"%b%b%b%d}" % (head, dumps(text), tail, self._sequence)
-        self._sequence += 1
-        self._events.append(StreamEvent(type, data))
+    def write(self, events: Iterable[Event]) -> None:
+        """Write events that have their numbers, which are the next ones."""
+        self._events += events
 
     def start(self) -> None:
         """The opening events: created, in progress."""
-        if not self._sequence:
+        if not self.sequence:
             self.say("response.created", {"response": self.response})
         self.say("response.in_progress", {"response": self.response})
 

@@ -123,7 +123,11 @@ class ResponsesToChat(RepeatingTranslator):
 
     def repeat(self, text: str, call: int = 0) -> list[Event]:
         """The events of the last chunk with this text in place of its own."""
-        return self._stream.repeat(text)
+        going_on = self._stream.going_on
+        if going_on is None:
+            return self._stream.feed_again(text)
+        # The last chunk has only gone on with this part or call, and all else that it holds is taken in.
+        return going_on.more(text)
 
     def complete(self, call: int = 0) -> bool:
         """Never: usage follows the finish_reason, and `[DONE]` is no chunk."""

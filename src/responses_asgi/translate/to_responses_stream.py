@@ -19,8 +19,9 @@ from responses_asgi.profiles import Profile
 from responses_asgi.translate.answer_fields import carry_fields
 from responses_asgi.translate.call_items import CallItem
 from responses_asgi.translate.chat_parts import ANNOTATIONS, a_list, an_object, flat_annotation, part_logprobs
+from responses_asgi.translate.deltas import Deltas
 from responses_asgi.translate.finish_reasons import COMPLETED, FAILED, NO_REASON, Ending, ending_of
-from responses_asgi.translate.open_items import MessageItem, OpenPart, ReasoningItem
+from responses_asgi.translate.open_items import MessageItem, ReasoningItem
 from responses_asgi.translate.reasoning_reader import REASONING_FIELDS, ReasoningReader, Thought
 from responses_asgi.translate.repeats import with_text
 from responses_asgi.translate.response_writer import ResponseWriter
@@ -40,7 +41,10 @@ _CHOICE = frozenset({"index", "delta", "message", "text", "finish_reason", "logp
 
 
 class ResponsesStream:
-    """The answer to one exchange. `feed` and the others return the events that are now due."""
+    """The answer to one exchange. `feed` and the others return the events that are now due.
+
+    `going_on`: what a repetition of the last chunk is more of, by its `more(text)`; None: it must be fed.
+    """
 
     def __init__(
         self,
@@ -74,7 +78,7 @@ class ResponsesStream:
         self._whole = self._whole_seen = False
         self._rest: JSON = {}
         self._last: JSON = {}
-        self._running: OpenPart | CallItem | None = None
+        self.going_on: Deltas | CallItem | None = None
 
     def feed(self, chunk: JSON) -> list[Event]:
         """The events of one chunk; an error in it is kept in `failure`, after what else it said."""
@@ -95,18 +99,14 @@ class ResponsesStream:
                 self._rest = rest
                 self._unusual(chunk)
         self._last, events = chunk, self._writer.take()
-        self._running = self._calls.going_on()
+        self.going_on = self._calls.going_on()
         if self._item:
-            self._running = None if self._tags else self._item.going_on(events)
+            self.going_on = None if self._tags else self._item.going_on(events)
         return events
 
-    def repeat(self, text: str) -> list[Event]:
+    def feed_again(self, text: str) -> list[Event]:
         """The events of the last chunk with this text in place of its own."""
-        if self._running is None:
-            return self.feed(with_text(self._last, text))
-        # The last chunk has only gone on with this part or call, and all else that it holds is taken in.
-        self._running.say(text)
-        return self._writer.take()
+        return self.feed(with_text(self._last, text))
 
     def finish(self, *, marker: bool) -> list[Event]:
         """Close what is open and end the response as the upstream ended it, or fail it if it did not."""

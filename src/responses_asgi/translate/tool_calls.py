@@ -21,6 +21,7 @@ from collections.abc import Iterable, Mapping
 from responses_asgi.errors import UpstreamError
 from responses_asgi.loss import Losses
 from responses_asgi.translate.call_items import CallItem, open_call
+from responses_asgi.translate.deltas import Deltas
 from responses_asgi.translate.response_writer import ResponseWriter
 from responses_asgi.translate.tool_kinds import CUSTOM, FUNCTION
 from responses_asgi.translate.tool_table import ToolRow
@@ -88,7 +89,7 @@ class ToolCalls:
         self._used_ids = set(used_ids)
         self._calls: list[Call] = []
         self._at: dict[str, Call] = {}
-        self._running: CallItem | None = None
+        self._running: CallItem | Deltas | None = None
 
     def __bool__(self) -> bool:
         return bool(self._calls)
@@ -98,8 +99,8 @@ class ToolCalls:
         """Calls that are not closed yet, in the order of their items."""
         return [call for call in self._calls if not call.closed]
 
-    def going_on(self) -> CallItem | None:
-        """The item of which the fragments since this was last asked were more arguments, and nothing else.
+    def going_on(self) -> CallItem | Deltas | None:
+        """What the fragments since this was last asked were more arguments of, and nothing else.
 
         Of several fragments it is that of the last one.
         """
@@ -184,7 +185,7 @@ class ToolCalls:
         # The same fragment with other arguments has the same fate, unless they tell that a call begins.
         is_plain = call_id == call.upstream_id if call_id else not name
         if is_plain and said is fragment.get("function") and not call.closed:
-            self._running = call.item
+            self._running = call.item and call.item.growing
 
     def _find(self, index: str, call_id: str, name: str) -> Call | None:
         if index:
@@ -231,7 +232,7 @@ class ToolCalls:
             call_id = self._claim(call.upstream_id)
             call.item = self._item(call, call_id)
         for piece in call.held:
-            call.item.say(piece)
+            self._writer.write(call.item.more(piece))
         call.held.clear()
 
     def _item(self, call: Call, call_id: str) -> CallItem:

@@ -11,8 +11,9 @@ Source: the grammar in the OpenAI and Open Responses documents, and what the Ope
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
+from responses_asgi.sse import encode
 from responses_asgi.types.json import JSON, loads
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "QUEUED",
     "RESPONSE_ORDER",
     "TERMINAL_EVENTS",
+    "DeltaEvent",
     "Dialect",
     "Event",
     "StreamEvent",
@@ -42,25 +44,42 @@ class Event(Protocol):
     def data(self) -> bytes:
         """The JSON document as sent, `sequence_number` included."""
 
+    @property
+    def sse(self) -> bytes:
+        """The server-sent event: `data` as it is sent over SSE."""
+
     def json(self) -> JSON:
         """Decode `data`; for hooks, stores and tests, never on the hot path."""
 
 
-class StreamEvent:
+class StreamEvent(NamedTuple):
     """The Event that the machines make."""
 
-    __slots__ = ("data", "type")
+    type: str
+    data: bytes
 
-    def __init__(self, type: str, data: bytes) -> None:
-        self.type = type
-        self.data = data
+    @property
+    def sse(self) -> bytes:
+        return encode(self.type, self.data)
 
     def json(self) -> JSON:
         document: JSON = loads(self.data)
         return document
 
-    def __repr__(self) -> str:
-        return f"StreamEvent({self.type!r}, {self.data!r})"
+
+class DeltaEvent(NamedTuple):
+    """The Event of one more piece of a text, made as it is sent over SSE: a line of its type, one of data."""
+
+    type: str
+    sse: bytes
+
+    @property
+    def data(self) -> bytes:
+        return self.sse[len("event: \ndata: ") + len(self.type) : -2]
+
+    def json(self) -> JSON:
+        document: JSON = loads(self.data)
+        return document
 
 
 QUEUED = ("response.created", "response.queued")

@@ -118,6 +118,54 @@ def test_a_call_that_the_server_was_running_is_closed_by_its_own_order(length: i
     ]
 
 
+SHELL: JSON = {"type": "shell_call", "id": "sh_1", "call_id": "call_1", "status": "completed"}
+COMMANDS = ["ls -l", "", "rm x"]
+
+
+def commanded() -> list[JSON]:
+    """A stream of commands that are told as they are written."""
+    begun = {**SHELL, "status": "in_progress", "action": {"commands": [], "timeout_ms": 5}}
+    done = {**SHELL, "action": {"commands": COMMANDS, "timeout_ms": 5}}
+    events: list[JSON] = [{"type": "response.output_item.added", "output_index": 0, "item": begun}]
+    for number, command in enumerate(COMMANDS):
+        place = {"output_index": 0, "command_index": number}
+        events.append({"type": "response.shell_call_command.added", **place, "command": ""})
+        delta = {"type": "response.shell_call_command.delta", **place}
+        events += [{**delta, "delta": letter} for letter in command]
+        events.append({"type": "response.shell_call_command.done", **place, "command": command})
+    events.append({"type": "response.output_item.done", "output_index": 0, "item": done})
+    return [*ANSWER.events[:2], *events]
+
+
+def test_the_fold_of_commands_is_what_they_say() -> None:
+    told = fold(commanded()[:-1])["output"][0]
+    assert told["action"] == {"commands": COMMANDS, "timeout_ms": 5}
+
+
+@pytest.mark.parametrize("cut", range(2, len(commanded()) + 1))
+def test_commands_that_are_cut_anywhere_are_closed_by_their_own_order(cut: int) -> None:
+    said, response = run(commanded()[:cut])
+    assert response["status"] == "failed"
+    written = "".join(event["delta"] for event in said if event["type"].endswith("_command.delta"))
+    shown = response["output"][0]["action"]["commands"] if cut > 2 else []
+    assert "".join(shown) == written
+    begun = sum(event["type"].endswith("_command.added") for event in said)
+    assert sum(event["type"].endswith("_command.done") for event in said) == begun == len(shown)
+
+
+@pytest.mark.parametrize("odd", [{"command_index": 7}, {"command_index": None}, {"command_index": "x"}, {}])
+def test_commands_of_no_known_place_are_closed_too(odd: JSON) -> None:
+    machine = translator()
+    events = commanded()[:3]
+    events[2]["item"]["action"] = {"commands": None}
+    delta = {"type": "response.shell_call_command.delta", "output_index": 0, "delta": "ls", **odd}
+    for event in [*events, delta]:
+        machine.feed(event)
+    said = [event.json() for event in machine.finish(marker=False)]
+    assert (said[0]["type"], said[0]["command"]) == ("response.shell_call_command.done", "ls")
+    assert machine.snapshot()["output"][0]["action"] == {"commands": ["ls"]}
+
+
 def test_a_renamed_model_keeps_the_clients_name() -> None:
     assert translator(upstream_model="real").request()["model"] == "real"
     renamed = [

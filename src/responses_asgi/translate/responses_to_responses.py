@@ -13,7 +13,7 @@ from responses_asgi.loss import Losses
 from responses_asgi.profiles import Profile
 from responses_asgi.translate.response_object import new_response
 from responses_asgi.translate.response_writer import NewId
-from responses_asgi.translate.snapshot import ITEM_TEXTS, PART_TEXTS, PARTS, Fold
+from responses_asgi.translate.snapshot import COMMANDS, ITEM_TEXTS, PART_TEXTS, PARTS, Fold
 from responses_asgi.translate.to_chat_stream import CUT_OFF
 from responses_asgi.translate.tool_policy import passed_on
 from responses_asgi.translate.translator import History
@@ -30,13 +30,15 @@ _WAITING = frozenset({"queued", "in_progress"})
 class OpenItem:
     """An item that was announced and is not done: which of its parts is open, and whether its text is.
 
-    `step` is the last that a call told which the server runs itself.
+    `step` is the last that a call told which the server runs itself, `command` where the one stands that is
+    being written.
     """
 
     def __init__(self) -> None:
         self.part: tuple[str, int] | None = None
         self.said = False
         self.step = ""
+        self.command: JSON | None = None
 
 
 class ResponsesToResponses:
@@ -206,6 +208,9 @@ class ResponsesToResponses:
             home, name = PARTS[family]
             self._open[index].part = (home, event.get(name) or 0) if step == "added" else None
             self._open[index].said = False
+        elif index in self._open and family == COMMANDS:
+            place = {"output_index": index, "command_index": event.get("command_index", 0)}
+            self._open[index].command = None if step == "done" else place
         elif index in self._open and step == "done":
             self._open[index].said = True
         elif index in self._open and family.removeprefix("response.") in RUN_FAMILIES:
@@ -225,6 +230,9 @@ class ResponsesToResponses:
                 field = PART_TEXTS[family][3]
                 self._say({"type": f"{family}.done", **place, name: number, field: part[field], **scores})
             self._say({"type": f"{frame}.done", **place, name: number, "part": part})
+        if open_item.command is not None:
+            told = self._fold.command(index, open_item.command)
+            self._say({"type": f"{COMMANDS}.done", **open_item.command, "command": told})
         kind = str(item.get("type"))
         runs = kind in RUN_FAMILIES
         if runs and not open_item.step:

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from copy import deepcopy
+from typing import Any
 
 from responses_asgi.types.json import JSON
 
-__all__ = ["ITEM_TEXTS", "PARTS", "PART_TEXTS", "Fold", "fold"]
+__all__ = ["COMMANDS", "ITEM_TEXTS", "PARTS", "PART_TEXTS", "Fold", "fold"]
 
 # Event family -> (list of parts in the item, name of the index, type of the part, the field the deltas fill).
 PART_TEXTS: dict[str, tuple[str, str, str, str]] = {
@@ -38,6 +39,9 @@ ITEM_TEXTS: dict[str, str] = {
     "response.mcp_call_arguments": "arguments",
     "response.code_interpreter_call_code": "code",
 }
+
+COMMANDS = "response.shell_call_command"
+"""The family of events about one command of a `shell_call`: they say which by `command_index`."""
 
 
 def fold(events: Iterable[JSON]) -> JSON:
@@ -68,7 +72,7 @@ class Fold:
         self._lifecycle: JSON = {}
         self._items: dict[int, JSON] = {}
         # Fragments wait here until their `done`, or the end: joined once, so that long answers stay linear.
-        self._fragments: dict[tuple[object, ...], tuple[JSON, str, list[str]]] = {}
+        self._fragments: dict[tuple[object, ...], tuple[Any, Any, list[str]]] = {}
 
     def take(self, event: JSON) -> None:
         """Add one decoded event."""
@@ -103,9 +107,16 @@ class Fold:
         self._join()
         return deepcopy(self._items[index])
 
+    def command(self, index: int, event: JSON) -> str:
+        """The command of the call at this output index that an event is about, as far as it was told."""
+        self._join()
+        commands, at = _command(self._items[index], event)
+        return commands[at]
+
     def _join(self) -> None:
         for home, field, fragments in self._fragments.values():
-            home[field] = str(home.get(field) or "") + "".join(fragments)
+            before = home[field] if isinstance(home, list) else home.get(field)
+            home[field] = str(before or "") + "".join(fragments)
         self._fragments.clear()
 
     def _forget(self, *path: object) -> None:
@@ -117,6 +128,8 @@ class Fold:
         if family in PARTS:
             parts, name = PARTS[family]
             _place(item, parts, event.get(name, 0), deepcopy(event["part"]))
+        elif family == COMMANDS:
+            _command(item, event)
         elif family == "response.output_text.annotation" and event.get("annotation"):
             part = _part(item, "content", event.get("content_index", 0), "output_text")
             _place(part, "annotations", event.get("annotation_index", 0), deepcopy(event["annotation"]))
@@ -141,7 +154,7 @@ class Fold:
         if found is not None:
             home, field, path = found
             self._forget(*path)
-            home[field] = event[field]
+            home[field] = event["command" if family == COMMANDS else field]
 
 
 _STEPS: dict[str, Callable[[Fold, JSON, str, JSON], None]] = {
@@ -151,8 +164,8 @@ _STEPS: dict[str, Callable[[Fold, JSON, str, JSON], None]] = {
 }
 
 
-def _home(item: JSON, family: str, event: JSON) -> tuple[JSON, str, tuple[object, ...]] | None:
-    """Where a text belongs: the dict that holds it, its field there, and its path in the answer."""
+def _home(item: JSON, family: str, event: JSON) -> tuple[Any, Any, tuple[object, ...]] | None:
+    """Where a text belongs: the dict or list that holds it, its place there, and its path in the answer."""
     position = event["output_index"]
     if family in ITEM_TEXTS:
         return item, ITEM_TEXTS[family], (position, ITEM_TEXTS[family])
@@ -160,7 +173,26 @@ def _home(item: JSON, family: str, event: JSON) -> tuple[JSON, str, tuple[object
         parts, name, kind, field = PART_TEXTS[family]
         index = event.get(name, 0)
         return _part(item, parts, index, kind), field, (position, parts, index, field)
+    if family == COMMANDS:
+        commands, at = _command(item, event)
+        return commands, at, (position, "commands", at)
     return None
+
+
+def _command(item: JSON, event: JSON) -> tuple[list[str], int]:
+    """The commands of a call, and which of them is meant: the next is made, one beyond it is the last."""
+    if not isinstance(item.get("action"), dict):
+        item["action"] = {}
+    if not isinstance(item["action"].get("commands"), list):
+        item["action"]["commands"] = []
+    commands: list[str] = item["action"]["commands"]
+    index = event.get("command_index")
+    at = index if isinstance(index, int) and index > 0 else 0
+    if at > len(commands):
+        at = max(len(commands) - 1, 0)
+    if at == len(commands):
+        commands.append("")
+    return commands, at
 
 
 def _part(item: JSON, parts: str, index: int, kind: str) -> JSON:

@@ -21,7 +21,7 @@ Principal: TypeAlias = Callable[[Scope], "str | Awaitable[str | None] | None"]
 _CREDENTIALS = frozenset({b"authorization", b"api-key", b"x-api-key"})
 
 # Schemes of `Authorization` that say nothing without what follows them.
-_SCHEMES = frozenset({b"basic", b"bearer", b"digest", b"negotiate", b"token"})
+_SAY_NOTHING = frozenset({b"", b"basic", b"bearer", b"digest", b"negotiate", b"token"})
 
 _OWNER = re.compile("[0-9a-f]{64}")
 
@@ -70,9 +70,10 @@ class Owners:
 
     def _of_headers(self, scope: Scope) -> str:
         found = [
-            (name.lower(), value.strip())
-            for name, value in scope.get("headers") or ()
-            if name.lower() in _CREDENTIALS and _says_something(value)
+            (name, stripped)
+            for given, value in scope.get("headers") or ()
+            if (name := given.lower()) in _CREDENTIALS
+            and (stripped := value.strip()).lower() not in _SAY_NOTHING
         ]
         return self._hash(b"headers", *chain.from_iterable(sorted(found))) if found else ""
 
@@ -112,7 +113,3 @@ def user_of(scope: Scope) -> tuple[str, str] | None:
             # The class that a lazy object stands for, which `type` does not tell.
             return user.__class__.__qualname__, f"{name}:{identity}"
     return None
-
-
-def _says_something(value: bytes) -> bool:
-    return value.strip().lower() not in {b"", *_SCHEMES}

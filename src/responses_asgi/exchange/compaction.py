@@ -130,9 +130,8 @@ def compaction_of(turn: Turn, pair: Pair, losses: Losses) -> tuple[JSON, Compact
     if pair.client_api != "responses" or pair.spoken == "responses":
         return body, None
     given = body.get("input")
-    last = given[-1] if isinstance(given, list) and given else {}
     before = turn.history.items
-    if isinstance(given, list) and last.get("type") == COMPACTION_TRIGGER:
+    if isinstance(given, list) and given and given[-1].get("type") == COMPACTION_TRIGGER:
         body = without({**body, "input": given[:-1]}, (FIELD,))
         items = [*before, *as_items(body["input"])]
         if not items:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from os import urandom
 from typing import NamedTuple, TypeAlias
 
 from responses_asgi.exchange.options import Options
@@ -25,7 +25,7 @@ __all__ = ["ClientSide", "MakeTranslator", "Pair", "Past", "UpstreamSide", "new_
 
 def new_id(prefix: str) -> str:
     """An id that nobody has had: the prefix and 128 random bits."""
-    return prefix + secrets.token_hex(16)
+    return prefix + urandom(16).hex()
 
 
 class Past(NamedTuple):
@@ -71,10 +71,11 @@ class Pair:
     upstream: UpstreamSide
     translator: MakeTranslator
 
-    @property
-    def equal(self) -> bool:
-        """Whether nothing is translated; the answer then has the upstream's own id, not known before it."""
-        return self.client_api == self.spoken
+    equal: bool = field(init=False)
+    """Whether nothing is translated; the answer then has the upstream's own id, not known before it."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "equal", self.client_api == self.spoken)
 
 
 CLIENTS: dict[WireAPI, ClientSide] = {
@@ -138,11 +139,15 @@ _TRANSLATORS: dict[tuple[WireAPI, WireAPI], MakeTranslator] = {
     ("chat", "chat"): _chat_to_chat,
 }
 
+_PAIRS = {
+    (client, spoken): Pair(client, spoken, CLIENTS[client], UPSTREAMS[spoken], translator)
+    for (client, spoken), translator in _TRANSLATORS.items()
+}
+
 
 def pair_of(client: WireAPI, upstream: Upstream) -> Pair:
     """The pair of this client API and what this upstream speaks, which is the client's own if it can."""
-    spoken = upstream.spoken_to(client)
-    return Pair(client, spoken, CLIENTS[client], UPSTREAMS[spoken], _TRANSLATORS[client, spoken])
+    return _PAIRS[client, upstream.spoken_to(client)]
 
 
 def _now() -> int:

@@ -30,12 +30,18 @@ async def read_body(scope: Scope, receive: Receive, *, options: Options) -> byte
     encoding nobody can read.
     """
     limit = options.max_body_bytes
-    headers = {name.lower(): value for name, value in scope.get("headers") or ()}
-    announced = headers.get(b"content-length", b"")
-    # Python refuses to read numbers of thousands of digits.
-    if announced.isdigit() and (len(announced) > _LENGTH_DIGITS or int(announced) > limit):
-        raise _too_large(limit)
-    inflate = _inflate(headers.get(b"content-encoding", b"").decode("latin-1").strip().lower(), limit)
+    encoding = b""
+    for name, value in scope.get("headers") or ():
+        # Header names are compared where they can be these two: requests have many.
+        if name[:8].lower() != b"content-":
+            continue
+        kind = name[8:].lower()
+        # Python refuses to read numbers of thousands of digits.
+        if kind == b"length" and value.isdigit() and (len(value) > _LENGTH_DIGITS or int(value) > limit):
+            raise _too_large(limit)
+        if kind == b"encoding":
+            encoding = value
+    inflate = _inflate(encoding.decode("latin-1").strip().lower(), limit) if encoding else None
     pieces: list[bytes] = []
     size = received = 0
     while True:

@@ -81,9 +81,10 @@ def state_request(body: JSON, client: WireAPI, *, detached: Detached | None = No
 
 def without(body: JSON, names: Mapping[str, Any] | tuple[str, ...]) -> JSON:
     """The body without these fields; itself when it has none of them."""
-    if not any(name in body for name in names):
-        return body
-    return {name: value for name, value in body.items() if name not in names}
+    for name in names:
+        if name in body:
+            return {name: value for name, value in body.items() if name not in names}
+    return body
 
 
 def _conversation(given: object) -> str | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable
+from os import urandom
 
 from responses_asgi.errors import InvalidRequestError
 from responses_asgi.history.begin import begin_chat, begin_responses
@@ -71,7 +71,7 @@ class State:
     def new_id(self, prefix: str) -> str:
         """An id nobody can guess: prefix, tag of the store's process if it has one, random hexadecimals."""
         tag = "" if prefix in _UNTAGGED else self.misses.tag
-        return prefix + tag + secrets.token_hex(RANDOM_BYTES)
+        return prefix + tag + urandom(RANDOM_BYTES).hex()
 
     async def begin(
         self,

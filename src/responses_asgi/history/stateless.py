@@ -56,11 +56,13 @@ def begin_over_chat(
         losses.report("store", "dropped", STATELESS)
     own = () if recent is None else input_entries(body.get("input"), new_id)
     request = without(open_input(body, owner, seals, losses), ("store", PREVIOUS))
-    sent = [entry.item for entry in before or ()]
-    items = open_items(sent, seals, owner, losses, PREVIOUS)
     given = body.get("input")
-    sent += given if isinstance(given, list) else []
-    request, items = without_summarized(request, items, sent, blank=True)
+    items: list[JSON] = []
+    if before or isinstance(given, list):
+        sent = [entry.item for entry in before or ()]
+        items = open_items(sent, seals, owner, losses, PREVIOUS)
+        sent += given if isinstance(given, list) else []
+        request, items = without_summarized(request, items, sent, blank=True)
     echo = {"store": False, **_echo(body, before)}
     return Turn(request, owner, history=History(items, echo), losses=losses, entries=[*(before or ()), *own])
 

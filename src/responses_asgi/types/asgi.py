@@ -6,6 +6,7 @@ Source: https://asgi.readthedocs.io/en/latest/specs/
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import lru_cache
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
@@ -42,6 +43,7 @@ def percent_encoded(path: str) -> str:
     return quote(path, safe="/:@!$&'()*+,;=~")
 
 
+@lru_cache(maxsize=256)  # nearly every request goes to one of a few paths
 def raw_path(path: str) -> bytes:
     """The `raw_path` of a scope with this `path`."""
     return percent_encoded(path).encode("ascii")

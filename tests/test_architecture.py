@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ast
+import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).resolve().parents[1] / "src" / "responses_asgi"
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "src" / "responses_asgi"
+MAP = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 MOST_LINES = 400
@@ -79,3 +83,25 @@ def _defined(tree: ast.Module) -> list[str]:
 
 def _rank(name: str) -> int:
     return 0 if name.isupper() else 1 if name[:1].isupper() else 2
+
+
+def test_the_map_has_every_folder_in_its_layer() -> None:
+    """`docs/architecture.md` says the job of each part, in the layers that import-linter checks."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = project["tool"]["importlinter"]["contracts"]
+    layers = [set(re.findall(r"\w+", layer)) for layer in contracts[0]["layers"]]
+    told: list[set[str]] = []
+    for layer, part in re.findall(r"^\| (\d*) ?\| `(\w+)` \|", MAP, re.MULTILINE):
+        if layer:
+            told.append(set())
+            assert int(layer) == len(told)
+        told[-1].add(part)
+    assert told == layers
+    parts = {part_of(path) for path in MODULES} - {"__init__", "__main__"}
+    assert parts == set().union(*layers)
+
+
+def test_what_the_map_names_is_there() -> None:
+    for name in re.findall(r"`([\w/]+(?:\.py|/))`", MAP):
+        places = (PACKAGE, ROOT, ROOT / "benchmarks", ROOT / "docs")
+        assert any((place / name).exists() for place in places), f"the map names {name}, which is not there"

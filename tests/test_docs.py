@@ -65,3 +65,20 @@ def test_every_decision_is_listed() -> None:
     folder = ROOT / "docs" / "decisions"
     listed = set(re.findall(r"\((\d{4}-[^)]+\.md)\)", (folder / "README.md").read_text()))
     assert listed == {page.name for page in folder.glob("[0-9]*.md")}
+
+
+def test_what_was_decided_anew_says_so() -> None:
+    """A record that another one replaces or changes names it in its first line, and so does the index."""
+    folder = ROOT / "docs" / "decisions"
+    index = (folder / "README.md").read_text()
+    changed = 0
+    for page in folder.glob("[0-9]*.md"):
+        for word, later in re.findall(
+            r"^(Superseded|Changed) by \[(\d{4})\]", page.read_text(), re.MULTILINE
+        ):
+            [row] = [
+                line for line in index.splitlines() if f"({page.name})" in line and line.startswith("| [")
+            ]
+            assert f"{word.lower()} by [{later}](" in row
+            changed += 1
+    assert changed >= 2

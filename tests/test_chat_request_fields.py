@@ -150,6 +150,15 @@ def test_a_demand_for_a_tool_that_is_not_there_is_refused(fields: JSON, param: s
     assert caught.value.param == param
 
 
+def test_a_tool_may_say_in_both_forms_what_it_is() -> None:
+    tool = {"type": "function", "function": {"name": "f", "description": "a"}}
+    plain, lost = translate({"tools": [tool]})
+    assert translate({"tools": [{**tool, "name": "f", "description": "a"}]}) == (plain, lost)
+    other, lost = translate({"tools": [{**tool, "name": ["g"], "parameters": 1}]})
+    assert other == plain
+    assert lost == [("tools[0].name", "dropped"), ("tools[0].parameters", "dropped")]
+
+
 def test_web_search_is_a_tool_beside_the_others() -> None:
     tools = [{"type": "function", "function": {"name": "f"}}]
     made, _ = translate({"tools": tools, "web_search_options": {"search_context_size": "high"}})

@@ -219,6 +219,18 @@ def test_properties_that_ask_for_nothing_are_not_reported() -> None:
     assert translate("deepseek", tools=[{**F, "strict": False}])[1] == []
 
 
+@pytest.mark.parametrize("own", [{}, {"name": "other"}, "no definition"])
+def test_a_tool_may_say_in_both_forms_what_it_is(own: object) -> None:
+    both = {**F, "function": {"name": "f"}}
+    chosen = {"type": "function", "name": "f"}
+    sent = {"type": "function", "function": {"name": "f", "parameters": F["parameters"]}}
+    chat, losses = translate(tools=[both], tool_choice=chosen)
+    assert (chat["tools"], losses) == ([sent], [])
+    chat, losses = translate(tools=[{**both, "function": own}], tool_choice=chosen)
+    assert chat["tools"] == [sent]
+    assert losses == ([("tools[0].function", "dropped")] if own else [])
+
+
 def test_the_tool_table_has_a_row_for_every_name_that_is_sent() -> None:
     more = {"type": "additional_tools", "role": "developer", "tools": [G, SEARCH]}
     body = {"model": "m", "tools": [F, SEARCH], "input": [more, {"role": "user", "content": "Hi"}]}

@@ -52,7 +52,7 @@ def _chat_tool(name: str, offer: Offer, profile: Profile, losses: Losses) -> JSO
             f"{path}.defer_loading", "emulated", "sent at once: Chat Completions has no deferred tools"
         )
     if kind is CUSTOM and profile.custom_tools:
-        return {"type": "custom", "custom": {"name": name, **_custom(tool)}, **_extra(tool)}
+        return {"type": "custom", "custom": {"name": name, **_custom(tool)}, **_extra(tool, path, losses)}
     function: JSON = {"name": name, **kind.offer(tool)}
     if kind is not FUNCTION:
         return {"type": "function", "function": function}
@@ -61,7 +61,7 @@ def _chat_tool(name: str, offer: Offer, profile: Profile, losses: Losses) -> JSO
             function["strict"] = tool["strict"]
         elif tool["strict"]:
             losses.report(f"{path}.strict", "dropped", f"{profile.name} does not take strict functions")
-    return {"type": "function", "function": function, **_extra(tool)}
+    return {"type": "function", "function": function, **_extra(tool, path, losses)}
 
 
 def _custom(tool: JSON) -> JSON:
@@ -75,8 +75,16 @@ def _custom(tool: JSON) -> JSON:
     return made
 
 
-def _extra(tool: JSON) -> JSON:
-    return {key: value for key, value in tool.items() if key not in _DEFINITION_KEYS}
+def _extra(tool: JSON, path: str, losses: Losses) -> JSON:
+    """The fields of its own; in the one that bears the type's name Chat has the definition.
+
+    Clients that send both forms in one say the same twice.
+    """
+    kind = tool["type"]
+    said = tool.get(kind)
+    if said is not None and not (isinstance(said, dict) and said.items() <= tool.items()):
+        losses.report(f"{path}.{kind}", "dropped", "the definition of the tool stands beside it")
+    return {key: value for key, value in tool.items() if key not in _DEFINITION_KEYS and key != kind}
 
 
 def chat_tool_choice(

@@ -17,6 +17,9 @@ __all__ = ["CHOICE_MODES", "responses_tool_choice", "responses_tools", "unmet"]
 # Tool types whose definition Chat nests under the name of the type, and Responses does not.
 NESTED = ("function", "custom")
 
+# What stands there in Chat, and beside the type in Responses.
+_OF_DEFINITIONS = ("name", "description", "parameters", "strict", "format")
+
 CHOICE_MODES = frozenset({"none", "auto", "required"})
 
 
@@ -36,20 +39,20 @@ def responses_tools(body: JSON, *, profile: Profile, losses: Losses) -> list[JSO
 def _asked_tools(body: JSON, losses: Losses) -> Iterator[tuple[str, JSON]]:
     names: set[Any] = set()
     for i, given in enumerate(body.get("tools") or ()):
-        tool = _flat_tool(given)
+        tool = _flat_tool(given, f"tools[{i}]", losses)
         names.add(tool.get("name"))
         yield f"tools[{i}]", tool
     if body.get("functions"):
         losses.report("functions", "emulated", "sent as tools")
         for i, function in enumerate(body["functions"]):
             if function["name"] not in names:
-                yield f"functions[{i}]", _flat_tool({"type": "function", "function": function})
+                yield f"functions[{i}]", _flat_tool({"type": "function", "function": function}, "", losses)
     search = body.get("web_search_options")
     if search is not None:
         yield "web_search_options", _web_search(search)
 
 
-def _flat_tool(tool: JSON) -> JSON:
+def _flat_tool(tool: JSON, path: str, losses: Losses) -> JSON:
     kind = tool["type"]
     if kind not in NESTED:
         return dict(tool)
@@ -63,6 +66,10 @@ def _flat_tool(tool: JSON) -> JSON:
         definition["format"] = {**format, **format["grammar"]}
         del definition["format"]["grammar"]
     extra = {key: value for key, value in tool.items() if key not in ("type", kind) and value is not None}
+    for key in [key for key in _OF_DEFINITIONS if key in extra]:
+        # Clients that send both forms in one say the same twice.
+        if extra.pop(key) != definition.get(key):
+            losses.report(f"{path}.{key}", "dropped", f"`{path}.{kind}` is what defines the tool")
     return {"type": kind, **definition, **extra}
 
 

@@ -104,7 +104,7 @@ class ConvertedStream:
         """The same as server-sent events: the bytes that each piece of the source becomes, if any."""
         for events in self._events:
             if events:
-                yield b"".join(encode(event.type, event.data) for event in events)
+                yield b"".join(event.sse for event in events)
         if self._adds_done:
             yield encode("", DONE)
 

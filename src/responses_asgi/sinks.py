@@ -109,10 +109,7 @@ class SSESink:
         try:
             if not self.started:
                 await self._start()
-            if len(events) == 1:
-                body = encode(events[0].type, events[0].data)
-            else:
-                body = b"".join([encode(event.type, event.data) for event in events])
+            body = events[0].sse if len(events) == 1 else b"".join([event.sse for event in events])
             await self._send({"type": "http.response.body", "body": body, "more_body": True})
             self._last_write = self._now()
         except OSError:
@@ -134,7 +131,7 @@ class SSESink:
             if not self.started:
                 await self._start()
             self.stop()
-            body = b"".join([encode(event.type, event.data) for event in events])
+            body = b"".join([event.sse for event in events])
             if self._done:
                 body += encode("", DONE)
             await self._send({"type": "http.response.body", "body": body, "more_body": False})

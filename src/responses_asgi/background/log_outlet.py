@@ -21,7 +21,6 @@ from responses_asgi.exchange.options import Options
 from responses_asgi.exchange.outlets import KeepingOutlet
 from responses_asgi.history import Turn
 from responses_asgi.sinks import Header, LastingSink, Sink
-from responses_asgi.sse import encode
 from responses_asgi.stores.event_log import LoggedEvent
 from responses_asgi.translate.translator import Translator
 from responses_asgi.types.asgi import Message
@@ -73,7 +72,7 @@ class LogSink(LastingSink):
         self.started = True
         for event in events:
             if event.data != DONE:
-                self._waiting.append(LoggedEvent(self._number, encode(event.type, event.data)))
+                self._waiting.append(LoggedEvent(self._number, event.sse))
                 self._number += 1
         if len(self._waiting) > _MOST_WAITING:
             await self.flush()

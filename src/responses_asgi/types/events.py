@@ -68,14 +68,14 @@ class StreamEvent(NamedTuple):
 
 
 class DeltaEvent(NamedTuple):
-    """The Event of one more piece of a text, made as it is sent over SSE: a line of its type, one of data."""
+    """The Event of one more piece of a text, made as it is sent over SSE, with one line of data."""
 
     type: str
     sse: bytes
 
     @property
     def data(self) -> bytes:
-        return self.sse[len("event: \ndata: ") + len(self.type) : -2]
+        return self.sse[self.sse.index(b"data: ") + len(b"data: ") : -2]
 
     def json(self) -> JSON:
         document: JSON = loads(self.data)

@@ -154,7 +154,7 @@ class ResponsesHandlerAnswer:
         return self._translator.start()
 
     def _encoded(self, events: list[Event]) -> bytes:
-        return b"".join([encode(event.type, event.data) for event in events]) if self._streams else b""
+        return b"".join([event.sse for event in events]) if self._streams else b""
 
 
 class HandlerSide(NamedTuple):

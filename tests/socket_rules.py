@@ -362,4 +362,4 @@ class _Failures(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if not (record.exc_info and isinstance(record.exc_info[1], Broken)):
-            self.seen.append(record.getMessage())
+            self.seen.append(self.format(record))

@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
-from tests.fuzz.seeds import LONGEST
 from tests.fuzz.targets import TARGETS, Target
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "fuzz"
@@ -75,12 +74,12 @@ def _is_kept(name: str, target: Target, seconds: int) -> bool:
         # The first folder takes what is new; the seeds are read, and stay where they are.
         flags = {
             "max_total_time": seconds,
-            "max_len": LONGEST,
+            "max_len": target.longest,
             "timeout": MOST_SECONDS,
             "rss_limit_mb": MOST_MEGABYTES,
             "artifact_prefix": f"{found}/{name}-",
-            "dict": words,
             "print_final_stats": 1,
+            **({"dict": words} if target.words else {}),
         }
         told = [f"-{flag}={value}" for flag, value in flags.items()]
         run = [sys.executable, "-m", "tests.fuzz.guided", name, *told, str(corpus), str(seeds)]
@@ -90,7 +89,8 @@ def _is_kept(name: str, target: Target, seconds: int) -> bool:
     print(f"  {tried[1] if tried else 'an unknown number of'} inputs; {log}", flush=True)
     if ended.returncode == 0:
         return True
-    print(*said.splitlines()[-SHOWN_LINES:], sep="\n")
+    _, _, failure = said.rpartition("=== ")
+    print(*failure.splitlines()[-SHOWN_LINES:], sep="\n")
     for file in sorted({*found.iterdir()} - known):
         print(f"\nFailed: {file}\nAgain:  {sys.executable} -m tests.fuzz {name} --input {file}", flush=True)
     return False

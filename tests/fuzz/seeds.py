@@ -14,7 +14,7 @@ from tests.test_fuzz_websocket import JUNK
 JSON = dict[str, Any]
 
 LONGEST = 4096
-"""The bytes of an input: enough for an answer with everything in it, and few enough to try many."""
+"""The bytes of the longest seeds: enough for an answer with everything in it."""
 
 EVENTS = [
     b'data: {"choices": [{"index": 0, "delta": {"content": "a"}}]}\n\n',

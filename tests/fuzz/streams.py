@@ -46,8 +46,12 @@ TOOLS: list[JSON] = [
 ]
 
 
+MOST_PIECES = 200
+
+
 def pieces(content: bytes, size: int) -> list[bytes]:
-    size = size or max(len(content), 1)
+    """Pieces of this size, or of one that makes fewer of them."""
+    size = max(size, len(content) // MOST_PIECES) if size else max(len(content), 1)
     return [content[start : start + size] for start in range(0, len(content), size)]
 
 

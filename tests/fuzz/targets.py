@@ -47,12 +47,16 @@ _SOCKET = (
 
 
 class Target(NamedTuple):
-    """One way in. `run` raises for an input that breaks a promise; `words` are what inputs are made of."""
+    """One way in. `run` raises for an input that breaks a promise; `words` are what inputs are made of.
+
+    An input has at most `longest` bytes: enough for what is to be found, and few enough to try many.
+    """
 
     about: str
     run: Callable[[bytes], None]
     seeds: Callable[[], Iterator[bytes]]
     words: tuple[str, ...] = ()
+    longest: int = seeds.LONGEST
 
 
 TARGETS: dict[str, Target] = {
@@ -61,6 +65,7 @@ TARGETS: dict[str, Target] = {
         streams.events_are_the_same_however_they_are_cut,
         seeds.of_events,
         (*_SSE, *_JSON),
+        longest=600,
     ),
     "chat-stream": Target(
         "what a Chat upstream sends, told to a Responses client",

@@ -85,10 +85,12 @@ def translate(api: WireAPI, events: Sequence[bytes]) -> int:
     count = len(machine.start())
     for event in events:
         for chunk in reader.read(event):
-            if not isinstance(chunk, str):
+            if isinstance(chunk, dict):
                 count += len(machine.feed(chunk))
-            elif repeating is not None:
+            elif repeating is not None and isinstance(chunk, str):
                 count += len(repeating.repeat(chunk))
+            elif repeating is not None:
+                count += len(repeating.repeat_all(chunk))
     return count + len(machine.finish(marker=reader.done))
 
 

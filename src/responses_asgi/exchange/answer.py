@@ -75,7 +75,9 @@ class Answer:
         self._timed = timed
         self._begun = False
         self.open = set(range(translator.calls))
-        self._repeat = translator.repeat if isinstance(translator, RepeatingTranslator) else None
+        repeating = translator if isinstance(translator, RepeatingTranslator) else None
+        self._repeat = None if repeating is None else repeating.repeat
+        self._repeat_all = None if repeating is None else repeating.repeat_all
         # To ask a Protocol is an eighth of what a short request costs; what repeats is not staged.
         self._staged = translator if self._repeat is None and isinstance(translator, Staged) else None
         self._told_losses = options.loss_header
@@ -126,6 +128,9 @@ class Answer:
             if isinstance(chunk, str):
                 assert self._repeat is not None
                 events += self._repeat(chunk, call)
+            elif isinstance(chunk, tuple):
+                assert self._repeat_all is not None
+                events += self._repeat_all(chunk, call)
             elif self._translate(chunk, call, events):
                 last = True
                 break

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from responses_asgi.errors import UpstreamError
-from responses_asgi.sse import ServerSentEvent, SSEDecoder
-from responses_asgi.translate.repeats import Repeats
+from responses_asgi.sse import ServerSentEvent, SSEDecoder, encode
+from responses_asgi.translate.repeats import Repeats, Texts
 from responses_asgi.types.events import DONE
 from responses_asgi.types.json import JSON, loads
 
 __all__ = ["Chunk", "ChunkReader"]
 
-Chunk: TypeAlias = JSON | str
-"""A chunk, or, as the text in it, one that repeats the chunk before it in all else."""
+Chunk: TypeAlias = JSON | Texts
+"""A chunk, or, as the text in it, one that repeats the chunk before it in all else, or several of these."""
 
 _SAYS_NOTHING = frozenset({b"", b"null", b"[]"})
 _CHUNK_NAMES = frozenset({None, "message", "error"})
@@ -35,14 +35,19 @@ class ChunkReader:
         self.begun = False
         self.done = False
         self.failure: UpstreamError | None = None
+        self._max = max_event_bytes
         self._sse = SSEDecoder(max_event_bytes=max_event_bytes)
         self._repeats = Repeats() if repeats else None
-        self._name: str | None = None
 
     def read(self, data: bytes) -> list[Chunk]:
         """The chunks that `data` completes."""
         try:
-            events = self._sse.feed(data)
+            whole = self._sse.whole(data)
+            if self._repeats is not None and len(whole) <= self._max:
+                texts = self._repeats.texts(whole)
+                if texts is not None:
+                    return [texts]
+            events = self._sse.events(whole)
         except UpstreamError as error:
             self.failure = error
             return []
@@ -59,8 +64,8 @@ class ChunkReader:
         repeats = self._repeats
         for name, data in events:
             self.begun = True
-            if repeats is not None and name == self._name and (text := repeats.text(data)) is not None:
-                chunks.append(text)
+            if repeats is not None and (texts := repeats.texts(encode(name or "", data))) is not None:
+                chunks.append(texts)
                 continue
             if not data.startswith(b"{"):
                 data = data.strip()  # noqa: PLW2901 - the same data
@@ -94,8 +99,7 @@ class ChunkReader:
             if name is not None and name.startswith("response.") and "type" not in chunk:
                 chunk["type"] = name
             if repeats is not None:
-                repeats.learn(data, chunk)
-                self._name = name
+                repeats.learn(data, chunk, name)
             chunks.append(chunk)
         return chunks
 

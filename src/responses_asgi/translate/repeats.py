@@ -3,116 +3,215 @@
 The text is what the model writes: what it says or thinks, or the arguments of a call.
 
 Nearly every chunk of a long answer is one. To parse it, and to find out once more that there is nothing in it
-but text, is most of what a delta costs; here it is a few comparisons. What else a server says (a finish
-reason, figures, another time) makes a chunk that is read as ever.
+but text, is most of what a delta costs; here it is a few comparisons, and for a run of chunks that came
+together a few replacements in all. What else a server says (a finish reason, figures, another time) makes a
+chunk that is read as ever.
 """
 
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
 
-from responses_asgi.types.json import JSON, dumps, loads
+from responses_asgi.sse import encode
+from responses_asgi.types.json import JSON, dumps, loads, strict_loads
 
-__all__ = ["Repeats", "with_text"]
+__all__ = ["Repeats", "Texts", "with_text"]
+
+Texts: TypeAlias = str | tuple[str, ...]
+"""The text of a chunk that repeats the one before it in all else; or those of several, in their order."""
 
 _TEXT = re.compile(
-    rb'"(?:content|reasoning_content|reasoning|arguments|delta)"\s*:\s*("[^"\\]*(?:\\.[^"\\]*)*")'
+    rb'"(?:content|reasoning_content|reasoning|arguments|input|delta)"\s*:\s*("[^"\\]*(?:\\.[^"\\]*)*")'
 )
 
-# Fields of the chunk or event itself that nobody reads, and that differ in each: they may say anything.
-_UNREAD = re.compile(rb'"(sequence_number|obfuscation)"\s*:\s*([1-9][0-9]*|"[0-9A-Za-z]+")')
+# Fields of the chunk or event itself that nobody reads, and that differ in each: they may say anything. The
+# quotes around one are of the bytes that stay the same.
+_UNREAD = re.compile(rb'"(sequence_number|obfuscation)"\s*:\s*(?:([1-9][0-9]*)|"([0-9A-Za-z]+)")')
 _UNREAD_FIELDS = {"chat": ("obfuscation",), "responses": ("sequence_number", "obfuscation")}
-
-_CALLS = "tool_calls"
 
 # Chunks that are learned from in vain before no more is tried.
 _TRIES = 4
 
 
-class _Slot(NamedTuple):
-    """A value that may differ; `after`: the bytes between it and the next one, or the end."""
+class _Kind(NamedTuple):
+    """A kind of value that may differ.
 
-    is_text: bool
-    after: bytes
+    `holds`: whether bytes are such a value, if they do not begin with `never`; None: only a parser can tell.
+    In the list that a run is read as, `begins` and `ends` stand around it, and it is of this `type`.
+    """
+
+    type: type
+    begins: bytes = b""
+    ends: bytes = b""
+    holds: Callable[[bytes], bool] | None = None
+    never: int = -1
+
+
+# Alone in a list of its own, so that no other value of the run can be taken for it.
+_SAID = _Kind(list, b"[", b"]")
+_NUMBER = _Kind(int, holds=bytes.isdigit, never=ord("0"))
+_PADDING = _Kind(str, b'"', b'"', bytes.isalnum)
 
 
 class Repeats:
     """Knows the repetitions of the last chunk of one stream, be it a Chat chunk or a Responses event.
 
-    `learn` is shown a chunk that is none, and `text` tells of the next one what text it has, if it is one.
+    `learn` is shown a chunk that is none, and `texts` tells of the next events what they say, if they are
+    that chunk again.
 
     >>> repeats = Repeats()
     >>> data = b'{"choices": [{"index": 0, "delta": {"content": "Hel"}}]}'
     >>> repeats.learn(data, loads(data))
-    >>> repeats.text(b'{"choices": [{"index": 0, "delta": {"content": "lo"}}]}')
-    'lo'
-    >>> repeats.text(b'{"choices": [{"index": 1, "delta": {"content": "lo"}}]}') is None
+    >>> event = b'data: {"choices": [{"index": 0, "delta": {"content": "lo"}}]}\\n\\n'
+    >>> repeats.texts(event), repeats.texts(event + event)
+    ('lo', ('lo', 'lo'))
+    >>> repeats.texts(event.replace(b"0", b"1")) is None
     True
     """
 
-    __slots__ = ("_head", "_slots", "_tail", "_tries")
+    __slots__ = ("_before", "_edge", "_head", "_joints", "_kinds", "_last", "_tail", "_tries")
 
     def __init__(self) -> None:
+        # The bytes of an event before the first value that may differ, and after the last one; None: nothing
+        # can be repeated.
         self._head: bytes | None = None
-        self._slots: list[_Slot] = []
         self._tail = b""
+        self._kinds: list[_Kind] = []
+        # Of each value but the last: what tells it, and the bytes between it and the next one.
+        self._before: list[tuple[Callable[[bytes], bool] | None, int, bytes]] = []
+        self._last: _Kind = _SAID
+        self._edge = b""
+        self._joints: list[tuple[bytes, bytes]] = []
         self._tries = _TRIES
 
     def forget(self) -> None:
         """There is no last chunk that could be repeated."""
         self._head = None
 
-    def text(self, data: bytes) -> str | None:
-        """The text of this chunk, if it has one, and is otherwise the last one again; None: it is not."""
-        if self._head is None or not (data.startswith(self._head) and data.endswith(self._tail)):
+    def texts(self, events: bytes) -> Texts | None:
+        """The text of this event of the stream, or of each of these, if they have one, and are otherwise the
+        last chunk again; None: they are not."""
+        head = self._head
+        if head is None or not (events.startswith(head) and events.endswith(self._tail)):
             return None
-        begin, last, literal = len(self._head), len(data) - len(self._tail), b""
-        for is_text, after in self._slots:
-            end = data.find(after, begin, last) if after else last
-            if end < 0:
+        values = events[len(head) : -len(self._tail)]
+        if len(values) >= len(self._edge):
+            return self._run(values)
+        literal = b""
+        for holds, never, after in self._before:
+            value, found, values = values.partition(after)
+            if not found:
                 return None
-            if is_text:
-                literal = data[begin:end]
-            elif not _is_unread(data[begin:end]):
+            if holds is None:
+                literal = value
+            elif not holds(value) or value[0] == never:
                 return None
-            begin = end + len(after)
+        _, _, _, holds, never = self._last
+        if holds is None:
+            literal = values
+        elif not holds(values) or values[0] == never:
+            return None
         try:
             # No bytes between two values can stand in a string, so that this is all of the text or no JSON.
-            text = loads(literal)
+            text = strict_loads(literal)
         except ValueError:
             return None
+        # Around the quotes JSON would allow line ends, which would have ended the event's data.
+        if not text or type(text) is not str or literal[0] != _QUOTE or literal[-1] != _QUOTE:
+            return None
         self._tries = _TRIES
-        return text if text and isinstance(text, str) else None
+        return text
 
-    def learn(self, data: bytes, chunk: JSON) -> None:
-        """Take this chunk, which `data` holds, as the one that is repeated from now on."""
+    def _run(self, values: bytes) -> Texts | None:
+        """The texts of events, of which the first one's head and the last one's tail are left out.
+
+        What is the same in each gives way to what makes the rest one list, `[[["Hel"],7],[["lo"],8]]`, for
+        one call of the parser. Its brackets and commas must be as many as were put there, so that none came
+        with the values. Each joint has a line end, which no string can hold, so that none lies in one.
+        """
+        kinds, last = self._kinds, self._last
+        count = values.count(self._edge) + 1
+        for number, (same, joint) in enumerate(self._joints):
+            if number and values.count(same) != count:
+                return None
+            values = values.replace(same, joint)
+            if not number and (values.count(b"\n") != count - 1 or values.find(b"\r") >= 0):
+                return None
+        try:
+            told: list[list[Any]] = strict_loads(b"[[%b%b%b]]" % (kinds[0].begins, values, last.ends))
+        except ValueError:
+            return None
+        if len(told) != count or set(map(len, told)) != {len(kinds)}:
+            return None
+        texts: tuple[Any, ...] = ()
+        for kind, column in zip(kinds, zip(*told, strict=True), strict=True):
+            if set(map(type, column)) != {kind.type}:
+                return None
+            if kind is _SAID:
+                if set(map(len, column)) != {1}:
+                    return None
+                (texts,) = zip(*column, strict=True)
+        if set(map(type, texts)) != {str} or not all(texts):
+            return None
+        self._tries = _TRIES
+        return texts
+
+    def learn(self, data: bytes, chunk: JSON, name: str | None = None) -> None:
+        """Take this chunk, which `data` of an event with this name holds, as the one that is repeated from
+        now on."""
         self.forget()
-        text = _only_text(chunk) if self._tries else None
-        if text is None:
+        path = _path(chunk) if self._tries and b"\n" not in data else None
+        if path is None:
             return
         self._tries -= 1
         unread = _UNREAD_FIELDS["chat" if "choices" in chunk else "responses"]
         others = [found for found in _UNREAD.finditer(data) if found[1].decode() in unread]
         # There may be keys of these names elsewhere: the places are right where other values in them make
         # this chunk with another text.
-        wanted = {name: None if name in unread else value for name, value in chunk.items()}
-        wanted = with_text(wanted, f"{text}!")
+        text = f"{_at(chunk, path)}!"
+        blank = {name: "" if isinstance(chunk[name], str) else None for name in unread if name in chunk}
+        wanted = _put({**chunk, **blank}, path, text)
+        padding = [(*found.span(3), _PADDING, b"") for found in others if found[3]]
+        numbers = [(*found.span(2), _NUMBER, b"null") for found in others if found[2]]
         for found in _TEXT.finditer(data):
-            values = sorted([(*found.span(1), True), *((*other.span(2), False) for other in others)])
+            values = sorted([*padding, *numbers, (*found.span(1), _SAID, dumps(text))], key=_place)
             fixed = _without(data, values)
-            other = [dumps(f"{text}!") if is_text else b"null" for _, _, is_text in values]
-            if _is_json(b"".join([fixed[0], *map(bytes.__add__, other, fixed[1:])]), wanted):
-                self._head, self._tail = fixed[0], fixed[-1]
-                after = [*fixed[1:-1], b""]
-                self._slots = [_Slot(value[2], follows) for value, follows in zip(values, after, strict=True)]
+            if _is_json(b"".join([fixed[0], *map(bytes.__add__, [v[3] for v in values], fixed[1:])]), wanted):
+                self._know(encode(name or "", b"")[:-2], fixed, [kind for _, _, kind, _ in values])
                 return
 
+    def _know(self, opening: bytes, fixed: list[bytes], kinds: list[_Kind]) -> None:
+        """Take what stands before, between and after the values, of these kinds, as that which stays."""
+        self._head, self._tail = opening + fixed[0], fixed[-1] + b"\n\n"
+        self._kinds, self._last = kinds, kinds[-1]
+        between = fixed[1:-1]
+        self._before = [
+            (kind.holds, kind.never, after) for kind, after in zip(kinds[:-1], between, strict=True)
+        ]
+        self._edge = self._tail + self._head
+        joints = [
+            (after, kind.ends + b",\n" + following.begins)
+            for kind, after, following in zip(kinds[:-1], between, kinds[1:], strict=True)
+        ]
+        self._joints = [(self._edge, kinds[-1].ends + b"],\n[" + kinds[0].begins), *joints]
 
-def _without(data: bytes, values: list[tuple[int, int, bool]]) -> list[bytes]:
-    """What stands before, between and after these values, of which each is (begin, end, is text)."""
-    ends = [0, *(end for _, end, _ in values)]
-    begins = [*(begin for begin, _, _ in values), len(data)]
+
+_QUOTE = ord('"')
+
+_Value: TypeAlias = tuple[int, int, _Kind, bytes]
+"""Where in the bytes a value begins and ends, its kind, and another such value."""
+
+
+def _place(value: _Value) -> int:
+    return value[0]
+
+
+def _without(data: bytes, values: list[_Value]) -> list[bytes]:
+    """What stands before, between and after these values."""
+    ends = [0, *(end for _, end, _, _ in values)]
+    begins = [*(begin for begin, _, _, _ in values), len(data)]
     return [data[end:begin] for end, begin in zip(ends, begins, strict=True)]
 
 
@@ -123,18 +222,17 @@ def _is_json(data: bytes, wanted: JSON) -> bool:
         return False
 
 
-def _is_unread(value: bytes) -> bool:
-    """Whether this is a value that a field may have which nobody reads: a number, or letters and digits."""
-    if value[:1] == b'"':
-        return value[-1:] == b'"' and value[1:-1].isalnum()
-    return value.isdigit() and value[:1] != b"0"
+_Path: TypeAlias = tuple[str | int, ...]
+
+# Fields of a delta, or of a call in it, that hold more than a text -> the field of theirs that is one.
+_CALLED = {"function": "arguments", "custom": "input", "function_call": "arguments"}
 
 
-def _only_text(chunk: JSON) -> str | None:
-    """The text of the delta, where that is all that the chunk or event says."""
+def _path(chunk: JSON) -> _Path | None:
+    """Where the text of the delta is, where that is all that the chunk or event says."""
     if "choices" not in chunk:
-        text = chunk.get("delta")
-        return text if isinstance(text, str) and text and not chunk.get("logprobs") else None
+        path: _Path = ("delta",)
+        return path if not chunk.get("logprobs") and _is_text(chunk.get("delta")) else None
     choices = chunk["choices"]
     if not (isinstance(choices, list) and len(choices) == 1 and isinstance(choices[0], dict)):
         return None
@@ -144,32 +242,41 @@ def _only_text(chunk: JSON) -> str | None:
     said = [name for name in delta if delta[name] and name != "role"]
     if len(said) != 1:
         return None
-    text = _arguments(delta[_CALLS]) if said[0] == _CALLS else delta[said[0]]
-    return text if isinstance(text, str) and text else None
+    path, value = ("choices", 0, "delta", said[0]), delta[said[0]]
+    if isinstance(value, list) and said[0] == "tool_calls":
+        if not (len(value) == 1 and isinstance(value[0], dict)):
+            return None
+        kind = "function" if "function" in value[0] else "custom"
+        path, value = (*path, 0, kind), value[0].get(kind)
+    if isinstance(value, dict) and path[-1] in _CALLED:
+        field = _CALLED[str(path[-1])]
+        path, value = (*path, field), value.get(field)
+    return path if _is_text(value) else None
 
 
-def _arguments(calls: object) -> object:
-    """The arguments of the one function call in this list; None where there are none, or other calls."""
-    if not (isinstance(calls, list) and len(calls) == 1 and isinstance(calls[0], dict)):
-        return None
-    function = calls[0].get("function")
-    return function.get("arguments") if isinstance(function, dict) else None
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _at(value: Any, path: _Path) -> Any:
+    for step in path:
+        value = value[step]
+    return value
+
+
+def _put(value: Any, path: _Path, text: str) -> Any:
+    """The value with this text at the end of the path; what is not on the way there is the same object."""
+    if not path:
+        return text
+    step, rest = path[0], path[1:]
+    copied = value.copy()
+    copied[step] = _put(value[step], rest, text)
+    return copied
 
 
 def with_text(chunk: JSON, text: str) -> JSON:
     """A chunk or event that `Repeats` has learned, with this text in place of its own."""
-    if "choices" not in chunk:
-        return {**chunk, "delta": text}
-    choice = chunk["choices"][0]
-    delta = {
-        name: (_with_arguments(value, text) if name == _CALLS else text)
-        if value and name != "role"
-        else value
-        for name, value in choice["delta"].items()
-    }
-    return {**chunk, "choices": [{**choice, "delta": delta}]}
-
-
-def _with_arguments(calls: list[JSON], text: str) -> list[JSON]:
-    (call,) = calls
-    return [{**call, "function": {**call["function"], "arguments": text}}]
+    path = _path(chunk)
+    assert path is not None
+    changed: JSON = _put(chunk, path, text)
+    return changed

@@ -91,3 +91,7 @@ class RepeatingTranslator(ABC):
     @abstractmethod
     def repeat(self, text: str, call: int = 0) -> list[Event]:
         """What `feed` returns for the last chunk with this text in place of its own; see `Repeats`."""
+
+    def repeat_all(self, texts: Sequence[str], call: int = 0) -> list[Event]:
+        """The same for the last chunk with one after the other of these texts."""
+        return [event for text in texts for event in self.repeat(text, call)]

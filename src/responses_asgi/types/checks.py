@@ -31,6 +31,7 @@ __all__ = [
     "check",
     "check_body",
     "check_choice_word",
+    "check_type",
     "check_typed",
     "check_typed_one",
     "missing",
@@ -140,16 +141,24 @@ def check_typed_one(value: object, path: str, models: Models) -> None:
     """Check one object by the model of its `type`."""
     if not isinstance(value, dict):
         raise wrong(path, "Input should be an object", value)
-    check(Typed, value, path)
+    check_type(value, path)
     model = models.get(value["type"])
     if model is not None:
         check(model, value, path)
 
 
+def check_type(value: JSON, path: str) -> None:
+    """Check that an object has a `type`, as its model would; nearly every one has."""
+    kind = value.get("type")
+    if not (isinstance(kind, str) and kind):
+        check(Typed, value, path)
+
+
 def check(model: type[Open], value: JSON, path: str) -> None:
     """Check one object; the first mistake is told with its path, which begins with `path`."""
     try:
-        model.model_validate(value)
+        # What `model_validate` calls, in half its time: requests hold many objects.
+        model.__pydantic_validator__.validate_python(value)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         raise _mistake(first, path) from None

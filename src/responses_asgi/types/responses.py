@@ -20,10 +20,10 @@ from responses_asgi.types.checks import (
     TextOrList,
     TextOrListOrNull,
     TextOrObject,
-    Typed,
     check,
     check_body,
     check_choice_word,
+    check_type,
     check_typed,
     check_typed_one,
     missing,
@@ -267,7 +267,7 @@ def check_item(item: object, path: str) -> None:
         if "role" not in item and not isinstance(item.get("id"), str):
             raise missing(f"{path}.type")
         kind = "message" if "role" in item else "item_reference"
-    check(Typed, {"type": kind}, path)
+    check_type({"type": kind}, path)
     model = ITEM_MODELS.get(kind)
     if model is None:
         return

@@ -14,11 +14,13 @@ import aiohttp
 import httpx
 import pytest
 
+from responses_asgi import ResponsesMiddleware, Upstream
 from responses_asgi.types.asgi import Message, Receive, Scope, Send
-from responses_asgi.upstreams import http
+from responses_asgi.upstreams import fast_client, http
 from responses_asgi.upstreams.client_errors import was_never_sent
 from responses_asgi.upstreams.fast_client import FastClient
 from responses_asgi.upstreams.http import ClientSettings
+from tests.asgi_driver import post
 from tests.loopback import Recorder, served, unused_url
 
 
@@ -59,6 +61,38 @@ async def server(answer: bytes, *, reads: bool = True) -> AsyncIterator[str]:
     listening = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with listening:
         yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/"
+
+
+def with_headers(lines: int, size: int = 1) -> bytes:
+    """An answer with so many headers, of values of this size, two of which say how long it is."""
+    more = b"".join(b"x-%d: %s\r\n" % (number, b"y" * size) for number in range(lines - 2))
+    return b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n" + more + b"\r\n{}"
+
+
+@pytest.mark.parametrize("lines", [129, fast_client._MAX_LINES])
+async def test_as_many_headers_as_may_be(lines: int) -> None:
+    async with server(with_headers(lines)) as url, client() as made:
+        answer = await asked(made, url)
+        assert len(answer.headers) == lines
+        assert await answer.aread() == b"{}"
+
+
+@pytest.mark.parametrize("library", [None, httpx.AsyncClient])
+@pytest.mark.parametrize(
+    "answer",
+    [with_headers(40_000), with_headers(3, 200_000)],
+    ids=["lines", "length"],
+)
+async def test_more_headers_are_told_as_what_they_are(library: Any, answer: bytes) -> None:
+    async with server(answer) as url:
+        upstream = Upstream.http(url, client=library and library())
+        component = ResponsesMiddleware(upstream)
+        exchange = await post(component, {"model": "m", "input": "Hi"}, path="/v1/responses").run()
+        await component.aclose()
+    assert exchange.status == 502
+    error = exchange.json["error"]
+    assert error["code"] == "upstream_unreadable"
+    assert "headers than can be read" in error["message"]
 
 
 async def test_an_answer_that_turns_out_to_be_no_http_ends_at_once() -> None:

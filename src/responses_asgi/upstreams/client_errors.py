@@ -34,6 +34,13 @@ ANSWERS = {
     "StreamError": Answer(502, "upstream_disconnected", "The upstream's answer could not be read."),
 }
 
+# What the libraries say of the head of an answer that is longer than they take. They have no exception of its
+# own for that: h11 of httpx 100 KiB, then aiohttp the number of lines and the length of one.
+_TOO_LONG = ("Receive buffer too long", "Too many headers received", "Got more than")
+_HEAD_TOO_LONG = Answer(
+    502, "upstream_unreadable", "The upstream's answer has more, or longer, headers than can be read."
+)
+
 NEVER_SENT = frozenset({"ConnectError", "ConnectTimeout"})
 """Failures before the first byte of the request left, after which it may be sent again."""
 
@@ -48,6 +55,8 @@ def error_for(error: Exception) -> UpstreamError | None:
     for name in _names(error):
         if name in ANSWERS:
             answer = ANSWERS[name]
+            if name == "HTTPError" and any(words in str(error) for words in _TOO_LONG):
+                answer = _HEAD_TOO_LONG
             return UpstreamError(answer.message, status=answer.status, code=answer.code)
     return None
 

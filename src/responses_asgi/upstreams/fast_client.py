@@ -12,7 +12,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Iterable
-from typing import NamedTuple
+from inspect import signature
+from typing import Any, NamedTuple
 
 import aiohttp
 import httpx
@@ -23,6 +24,12 @@ __all__ = ["FastClient"]
 
 # A line of an answer's head: gateways' policies and cookies are longer than aiohttp's 8 KiB.
 _MAX_LINE = 65_536
+
+# Lines of such a head; aiohttp's 128 are fewer than httpx takes. Older versions count none.
+_MAX_LINES = 512
+_BOUNDS: dict[str, Any] = (
+    {"max_headers": _MAX_LINES} if "max_headers" in signature(aiohttp.ClientSession).parameters else {}
+)
 
 # Bytes of a request's body that are sent at a time.
 _PIECE = 262_144
@@ -79,6 +86,7 @@ class FastClient:
             skip_auto_headers=("content-type", "user-agent"),
             max_line_size=_MAX_LINE,
             max_field_size=_MAX_LINE,
+            **_BOUNDS,
         )
 
     def build_request(

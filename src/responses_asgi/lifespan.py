@@ -48,6 +48,14 @@ class Runtime:
         self._resources = resources
         self._owners: dict[asyncio.AbstractEventLoop, _Owner] = {}
 
+    @property
+    def ready(self) -> bool:
+        """Whether `start` has nothing to do in the running loop."""
+        if not self._resources:
+            return True
+        owner = self._owners.get(asyncio.get_running_loop())
+        return owner is not None and owner.opened
+
     async def start(self) -> None:
         """Open the resources for the running loop, unless they are; raises what opening them raises."""
         if not self._resources:
@@ -78,6 +86,7 @@ class _Owner:
         self._resources = resources
         self._owners = owners
         self._loop = loop
+        self.opened = False
         self._opened: asyncio.Future[None] = loop.create_future()
         self._stopping = asyncio.Event()
         self._task = loop.create_task(self._own(), context=contextvars.Context())
@@ -111,6 +120,7 @@ class _Owner:
                     raise
                 self._opened.set_exception(error)
                 return
+            self.opened = True
             self._opened.set_result(None)
             await self._stopping.wait()
 

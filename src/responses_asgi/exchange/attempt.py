@@ -46,7 +46,7 @@ from responses_asgi.translate.translator import Translator
 from responses_asgi.types.asgi import Message, Receive, Scope
 from responses_asgi.types.json import JSON
 from responses_asgi.upstreams.context import ExchangeContext
-from responses_asgi.upstreams.upstream import Upstream, WireAPI
+from responses_asgi.upstreams.upstream import AfterExchange, Upstream, WireAPI
 
 __all__ = ["LEFT", "Asked", "Attempt", "is_edited"]
 
@@ -140,10 +140,9 @@ class Attempt:
             headers=asked.headers,
         )
         ask = Ask(pair, upstream, options, service.hosted, context)
-        lost = Losses()
-        body, compaction = compaction_of(turn, pair, lost)
+        body, compaction = compaction_of(turn, pair)
         translator, tools = await ask(body, past)
-        for loss in (*asked.losses, *turn.losses, *lost):
+        for loss in (*asked.losses, *turn.losses):
             translator.losses.report(loss.path, loss.action, loss.reason)
         if translator.calls > options.max_choices:
             raise InvalidRequestError(
@@ -237,8 +236,10 @@ class Attempt:
             unheard = answer.started and not answer.closed
             answer.abandon(gone)
             outlet.on_left = None  # a cycle, which would keep the whole exchange until cycles are collected
-            _log_losses(self.translator.losses, f"{self.upstream.profile.name} {self.path}")
-            await self._settle(answer)
+            if self.translator.losses:
+                _log_losses(self.translator.losses, f"{self.upstream.profile.name} {self.path}")
+            if self.upstream.after_exchange is not None:
+                await self._settle(answer, self.upstream.after_exchange)
             if service.interceptors:
                 self.ended = self._ended(answer)
             if unheard:
@@ -345,16 +346,12 @@ class Attempt:
             self.upstream, answered, translator.losses, timings, translator.failure, begun=answer.started
         )
 
-    async def _settle(self, answer: Answer) -> None:
-        """Call `after_exchange`. The answer is out, so that an exception of the hook is only logged."""
-        if self.upstream.after_exchange is None:
-            return
+    async def _settle(self, answer: Answer, after_exchange: AfterExchange) -> None:
+        """Call the hook. The answer is out, so that an exception of the hook is only logged."""
         translator = self.translator
         self.context.response_id = translator.response_id
         try:
-            waiting = self.upstream.after_exchange(
-                translator.snapshot(), translator.losses, answer.timings(), self.context
-            )
+            waiting = after_exchange(translator.snapshot(), translator.losses, answer.timings(), self.context)
             if inspect.isawaitable(waiting):
                 await waiting
         except Exception:

@@ -121,7 +121,7 @@ class CompactedTurn:
         )
 
 
-def compaction_of(turn: Turn, pair: Pair, losses: Losses) -> tuple[JSON, Compaction | None]:
+def compaction_of(turn: Turn, pair: Pair) -> tuple[JSON, Compaction | None]:
     """The request of a turn without what asks for a compaction, and the compaction that is due, if any.
 
     Raises InvalidRequestError when there is nothing that could be compacted.
@@ -143,13 +143,13 @@ def compaction_of(turn: Turn, pair: Pair, losses: Losses) -> tuple[JSON, Compact
         return body, Compaction(body, items, answered=False)
     if not body.get(FIELD):
         return body, None
-    threshold = _threshold(body[FIELD], losses)
+    threshold = _threshold(body[FIELD], turn.losses)
     body = without(body, (FIELD,))
     items = [*before, *as_items(body.get("input"))]
     if threshold is None or estimate_tokens({**body, "input": items}).tokens <= threshold:
         return body, None
     if why := _hindrance(items, as_items(body.get("input")), threshold):
-        losses.report(FIELD, "clamped", why)
+        turn.losses.report(FIELD, "clamped", why)
         return body, None
     return body, Compaction(body, items, answered=True)
 

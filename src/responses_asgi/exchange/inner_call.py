@@ -35,7 +35,8 @@ class InnerCall:
         self._cancel = cancel
         self._grace = grace
         self._loop = asyncio.get_running_loop()
-        self._over = asyncio.Event()
+        self._over = False
+        self._waits: asyncio.Event | None = None
         self._is_answered = is_answered
         self._finished = False
         self._given_up = False
@@ -66,16 +67,17 @@ class InnerCall:
     def finished(self) -> None:
         """The app has sent its final body."""
         self._finished = True
-        self._stop_timer()
-        if self._limit and not self._limit.expired():
-            self._limit.reschedule(None)
-        self._over.set()
+        if self._timer:
+            self._stop_timer()
+            if self._limit and not self._limit.expired():
+                self._limit.reschedule(None)
+        self._tell()
 
     def give_up(self) -> None:
         """Whatever the app still has to say, nobody wants it."""
         if not (self._finished or self._given_up):
             self._given_up = True
-            self._over.set()
+            self._tell()
             self._end_after(self._grace)
 
     def left(self) -> None:
@@ -83,7 +85,7 @@ class InnerCall:
         if self._finished or self._is_answered():
             return
         self.client_left = True
-        self._over.set()
+        self._tell()
         if self._cancel:
             self._end_after(self._grace)
 
@@ -91,8 +93,17 @@ class InnerCall:
         if self._body is not None:
             body, self._body = self._body, None
             return {"type": "http.request", "body": body, "more_body": False}
-        await self._over.wait()
+        if not self._over:
+            # Apps that never listen need no event, and most of those that do, do so once.
+            self._waits = self._waits or asyncio.Event()
+            await self._waits.wait()
         return {"type": "http.disconnect"}
+
+    def _tell(self) -> None:
+        """The app is to be told that nobody listens any more."""
+        self._over = True
+        if self._waits:
+            self._waits.set()
 
     def _end_after(self, seconds: float) -> None:
         self._stop_timer()

@@ -128,15 +128,21 @@ class InnerResponse:
     async def _start(self, message: Message) -> None:
         self._status = message["status"]
         self._answer.own = message.get(OWN, False)
-        headers = [(name.lower(), value) for name, value in message.get("headers") or ()]
-        self._headers = [header for header in headers if header[0] not in _NOT_KEPT]
-        known = {name: value.decode("latin-1") for name, value in headers}
-        self._type = media_type(known.get(b"content-type", ""))
-        self._location = known.get(b"location", "")
+        # Of what the client is not told, three say how the body is to be read.
+        known: dict[bytes, bytes] = {}
+        for name, value in message.get("headers") or ():
+            lowered = name.lower()
+            if lowered in _NOT_KEPT:
+                known[lowered] = value
+            else:
+                self._headers.append((lowered, value))
+        self._type = media_type(known.get(b"content-type", b"").decode("latin-1"))
+        self._location = known.get(b"location", b"").decode("latin-1")
         try:
             if self._on_status:
                 await self._on_status(self._status)
-            self._inflate = self._decoder(known.get(b"content-encoding", "").strip().lower())
+            if b"content-encoding" in known:
+                self._inflate = self._decoder(known[b"content-encoding"].decode("latin-1").strip().lower())
             if self._is_success and self._type == "text/event-stream":
                 await self._read_events()
         except Exception as error:

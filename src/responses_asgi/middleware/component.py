@@ -86,6 +86,7 @@ class Component:
         self._beside = self._make_beside()
         self._guard = self._make_guard(given)
         self._background = make_background(given, self.state, self.options, client=self.client)
+        self._watches = self._background is not None and not isinstance(self.state.store, MemoryStore)
         self._service = self._make_service(translates_chat=self.client == "chat" != spoken)
         if self._background is not None:
             self._background.prepare = preparing(
@@ -128,7 +129,8 @@ class Component:
         kind = scope["type"]
         prefix, path = split_root(scope)
         target = self._targets.find(path) if self._is_ours(kind) else None
-        await self.start()
+        if self._watches or not self._runtime.ready:
+            await self.start()
         if kind == "http" and self._resources.serves(path, scope["method"]):
             await self._resources(scope, receive, send)
             return
@@ -137,10 +139,12 @@ class Component:
             return
         scope, prefix = self._placed(scope, prefix, path)
         method = scope.get("method")
+        if prefix and target is not None:
+            target = target._replace(path=prefix + target.path)
         if target is not None and kind == "websocket":
-            await self._serve_socket(scope, receive, send, target._replace(path=prefix + target.path))
+            await self._serve_socket(scope, receive, send, target)
         elif target is not None and method == "POST":
-            await self._serve(scope, receive, send, target._replace(path=prefix + target.path))
+            await self._serve(scope, receive, send, target)
         elif target is None or self._wraps or method == "OPTIONS":
             await self._beside(scope, receive, send)
         else:
@@ -176,7 +180,7 @@ class Component:
     async def start(self) -> None:
         """Open what is needed in the running event loop; the first request does it, too."""
         await self._runtime.start()
-        if self._background is not None and not isinstance(self.state.store, MemoryStore):
+        if self._watches and self._background is not None:
             # What other processes, or earlier runs, have left behind is looked after from the start.
             await self._background.start()
 

@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from responses_asgi.loss import Losses
 from responses_asgi.translate.deltas import Deltas
 from responses_asgi.translate.input_reader import InputReader
@@ -70,6 +72,10 @@ class CallItem:
         """Take what the model writes next, which is not empty; the events are the caller's to pass on."""
         self._written.append(fragment)
         return []
+
+    def all(self, fragments: Sequence[str]) -> list[Event]:
+        """`more` of each of these."""
+        return [event for fragment in fragments for event in self.more(fragment)]
 
     @property
     def begun(self) -> bool:

@@ -6,6 +6,7 @@ for every delta of an answer.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from json.encoder import encode_basestring  # a text as `dumps` writes it, half characters apart
 
 from responses_asgi.translate.response_writer import ResponseWriter
@@ -51,6 +52,23 @@ class Deltas:
             return self._joined(text)
         writer.sequence = number + 1
         return [_new(DeltaEvent, (self.type, sse))]
+
+    def all(self, texts: Sequence[str]) -> list[Event]:
+        """`more` of each of these."""
+        type, head, tail, first = self.type, self._head, self._tail, self._writer.sequence
+        told: list[Event]
+        try:
+            told = [
+                _new(DeltaEvent, (type, f"{head}{encode_basestring(text)}{tail}{number}}}\n\n".encode()))
+                for number, text in enumerate(texts, first)
+            ]
+        except UnicodeEncodeError:
+            told = []
+        if self._half or not told:
+            return [event for text in texts for event in self.more(text)]
+        self.pieces += texts
+        self._writer.sequence = first + len(told)
+        return told
 
     def say(self, text: str) -> None:
         """Say a piece of the text, which is not empty."""

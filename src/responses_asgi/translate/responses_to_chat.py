@@ -129,6 +129,11 @@ class ResponsesToChat(RepeatingTranslator):
         # The last chunk has only gone on with this part or call, and all else that it holds is taken in.
         return going_on.more(text)
 
+    def repeat_all(self, texts: Sequence[str], call: int = 0) -> list[Event]:
+        """The same for one after the other of these texts."""
+        going_on = self._stream.going_on
+        return super().repeat_all(texts, call) if going_on is None else going_on.all(texts)
+
     def complete(self, call: int = 0) -> bool:
         """Never: usage follows the finish_reason, and `[DONE]` is no chunk."""
         return False

@@ -43,7 +43,7 @@ _CHOICE = frozenset({"index", "delta", "message", "text", "finish_reason", "logp
 class ResponsesStream:
     """The answer to one exchange. `feed` and the others return the events that are now due.
 
-    `going_on`: what a repetition of the last chunk is more of, by its `more(text)`; None: it must be fed.
+    `going_on`: what repetitions of the last chunk are `more` of, or `all`; None: they must be fed.
     """
 
     def __init__(

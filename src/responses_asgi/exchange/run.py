@@ -193,16 +193,24 @@ class Tries:
         for number, route in enumerate(self.routes[1:], 2):
             if failure is None:
                 return
-            logger.warning("%s; the next upstream is asked", one_line(failure))
+            logger.warning("%s: %s; the next upstream is asked", self._which(number - 1), one_line(failure))
             try:
                 attempt = await Attempt.prepare(self.asked, route, self._service)
             except APIError as error:
-                logger.warning("The next upstream cannot be asked: %s", one_line(error))
+                logger.warning("%s cannot be asked: %s", self._which(number), one_line(error))
             else:
                 hold = number < len(self.routes)
                 failure = await self._try(attempt, outlet, hold=hold)
         if failure is not None:
             await outlet.refuse(failure)
+
+    def _which(self, number: int) -> str:
+        """A route in the log: what was asked for, and who is asked for what; nothing that may be secret."""
+        upstream = self.routes[number - 1].upstream
+        named, model = self.asked.body.get("model"), upstream.model
+        place = getattr(upstream.app, "site", None) or type(upstream.app).__name__
+        asked = f" as {model!r:.100}" if model and model != named else ""
+        return f"Model {named!r:.100}, upstream {number} of {len(self.routes)} ({one_line(place)}{asked})"
 
     async def _try(self, attempt: Attempt, outlet: Outlet, *, hold: bool) -> APIError | None:
         try:

@@ -1,8 +1,9 @@
-"""What each delta costs in instructions and calls: figures that a loaded machine does not change.
+"""What each delta and each request costs in instructions and calls: a loaded machine does not change them.
 
 Counted are the interpreter's own instructions (bytecode) and calls (of Python and C functions) that an answer
-of more deltas takes beyond one of fewer, divided by the difference. That leaves out what is done once for a
-request. The work of a C function is not seen, only that it is called.
+of more deltas takes beyond one of fewer, divided by the difference: that leaves out what is done once for a
+request. That is what is counted of short requests, of which more are asked than fewer, through the middleware
+in front of an app in the same process. The work of a C function is not seen, only that it is called.
 
 `python -m benchmarks.counts` compares with the baseline of this version of Python, `--write` makes the
 figures the new baseline, which is kept in `baselines.json`. Coverage would be counted, too: run it without.
@@ -44,6 +45,11 @@ TOLERANCE = 0.10
 FEWER, MORE = 32, 64
 """Deltas of the two answers that are compared; both are whole bursts."""
 
+SHORT = 8
+"""Deltas of a short answer, which come together."""
+
+FEWER_REQUESTS, MORE_REQUESTS = 1, 3
+
 BASELINES = Path(__file__).with_name("baselines.json")
 
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -51,7 +57,7 @@ VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 @dataclass(frozen=True)
 class Cost:
-    """What one delta takes: interpreter instructions, and calls."""
+    """What one delta, or one request, takes: interpreter instructions, and calls."""
 
     instructions: float
     calls: float
@@ -63,13 +69,15 @@ def _in_translator(answer: Answer) -> Callable[[], object]:
 
 def _in_middleware(answer: Answer) -> Callable[[], object]:
     """The whole way through the middleware in front of an app in the same process."""
-    client: WireAPI = "responses" if answer.api == "chat" else "chat"
-    app: ASGIApp
-    if client == "responses":
-        app = ResponsesMiddleware(Bare(answer), store=None)
-    else:
-        app = ChatCompletionsMiddleware(Bare(answer))
+    app, client = _behind_middleware(answer)
     return lambda: check(asyncio.run(call(app, answer, client)), answer, client)
+
+
+def _behind_middleware(answer: Answer) -> tuple[ASGIApp, WireAPI]:
+    """An app that says the answer, behind the middleware, and the API of its clients."""
+    if answer.api == "chat":
+        return ResponsesMiddleware(Bare(answer), store=None), "responses"
+    return ChatCompletionsMiddleware(Bare(answer)), "chat"
 
 
 _WAYS: dict[str, tuple[Callable[[Answer], Callable[[], object]], int]] = {
@@ -81,21 +89,47 @@ _WAYS: dict[str, tuple[Callable[[Answer], Callable[[], object]], int]] = {
 
 _APIS: dict[str, WireAPI] = {"chat to responses": "chat", "responses to chat": "responses"}
 _KINDS: tuple[Kind, ...] = ("text", "arguments")
+_FORMS = {"stream": True, "JSON": False}
 
 
 def count_all() -> dict[str, Cost]:
-    """The cost of a delta on each way, in each direction, of each kind."""
-    return {
-        f"{way}, {direction}, {kind}": _cost(made, api, kind, together)
+    """The cost of a delta on each way, in each direction, of each kind; and of a short request."""
+    deltas = {
+        f"{way}, {direction}, {kind}": _of_delta(made, api, kind, together)
         for way, (made, together) in _WAYS.items()
         for direction, api in _APIS.items()
         for kind in _KINDS
     }
+    requests = {
+        f"short request, {direction}, {form}": _of_request(api, streamed=streamed)
+        for direction, api in _APIS.items()
+        for form, streamed in _FORMS.items()
+    }
+    return deltas | requests
 
 
-def _cost(made: Callable[[Answer], Callable[[], object]], api: WireAPI, kind: Kind, together: int) -> Cost:
+def _of_delta(
+    made: Callable[[Answer], Callable[[], object]], api: WireAPI, kind: Kind, together: int
+) -> Cost:
     fewer, more = (_count(made(Answer(api, deltas, kind, together=together))) for deltas in (FEWER, MORE))
-    difference = MORE - FEWER
+    return _each(fewer, more, MORE - FEWER)
+
+
+def _of_request(api: WireAPI, *, streamed: bool) -> Cost:
+    answer = Answer(api, SHORT, together=FEWER, streamed=streamed)
+    app, client = _behind_middleware(answer)
+
+    async def ask(times: int) -> bytes:
+        return [await call(app, answer, client) for _ in range(times)][-1]
+
+    def work(times: int) -> None:
+        check(asyncio.run(ask(times)), answer, client)
+
+    fewer, more = (_count(partial(work, times)) for times in (FEWER_REQUESTS, MORE_REQUESTS))
+    return _each(fewer, more, MORE_REQUESTS - FEWER_REQUESTS)
+
+
+def _each(fewer: Cost, more: Cost, difference: int) -> Cost:
     return Cost(
         (more.instructions - fewer.instructions) / difference, (more.calls - fewer.calls) / difference
     )
@@ -145,7 +179,7 @@ def compare(measured: Mapping[str, Cost], committed: Mapping[str, Cost]) -> tupl
             continue
         for figure in ("instructions", "calls"):
             was, now = getattr(before, figure), getattr(cost, figure)
-            told = f"{name}: {now:.1f} {figure} per delta, {now / was - 1:+.1%} of {was:.1f}"
+            told = f"{name}: {now:.1f} {figure}, {now / was - 1:+.1%} of {was:.1f}"
             if now > was * (1 + TOLERANCE):
                 dearer.append(told)
             elif now < was * (1 - TOLERANCE):
@@ -173,7 +207,7 @@ def main(arguments: list[str]) -> int:
     if asked.write:
         write(measured)
     committed = baseline()
-    print(f"{'per delta':<50} {'instructions':>12} {'was':>8} {'calls':>8} {'was':>8}")
+    print(f"{'per delta, or request':<50} {'instructions':>12} {'was':>8} {'calls':>8} {'was':>8}")
     for name, cost in measured.items():
         was = committed.get(name, Cost(0, 0))
         figures = f"{cost.instructions:>12.1f} {was.instructions:>8.1f} {cost.calls:>8.1f} {was.calls:>8.1f}"

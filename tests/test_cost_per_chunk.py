@@ -1,4 +1,4 @@
-"""What a delta costs does not creep up: instructions and calls, which are the same on a busy machine.
+"""What a delta or a request costs does not creep up: instructions and calls, the same on a busy machine.
 
 The counting is done in processes of their own, where coverage does not count along.
 """
@@ -24,16 +24,27 @@ from benchmarks import installed
 installed.choose(fast=False)
 from responses_asgi.translate.deltas import Deltas
 
-more = Deltas.more
+more, all = Deltas.more, Deltas.all
 
-def more_of_a_copy(self, text):
-    return more(self, json.loads(json.dumps({"text": text}))["text"])
+def copied(text):
+    return json.loads(json.dumps({"text": text}))["text"]
 
-Deltas.more = more_of_a_copy
+Deltas.more = lambda self, text: more(self, copied(text))
+Deltas.all = lambda self, texts: all(self, [copied(text) for text in texts])
+from responses_asgi.exchange.attempt import Attempt
+
+prepare = Attempt.prepare.__func__
+
+async def prepare_again(kind, *given):
+    await prepare(kind, *given)
+    return await prepare(kind, *given)
+
+Attempt.prepare = classmethod(prepare_again)
 from benchmarks.counts import main
 main(["--json"])
 """
-"""The same counting where the text of each delta to a Responses client is copied once more."""
+"""The same counting where the text of each delta to a Responses client is copied once more, and where each
+request is prepared twice."""
 
 pytestmark = pytest.mark.skipif(
     not baseline(), reason=f"no baseline for Python {VERSION}; {UPDATE} makes one"
@@ -55,7 +66,7 @@ def costs() -> dict[str, Cost]:
     return counted("-m", "benchmarks.counts", "--json")
 
 
-def test_no_delta_costs_more_than_it_did(costs: dict[str, Cost]) -> None:
+def test_nothing_costs_more_than_it_did(costs: dict[str, Cost]) -> None:
     dearer, cheaper = compare(costs, baseline())
     for told in cheaper:
         print(f"{told}; keep it so: {UPDATE}")
@@ -68,9 +79,9 @@ def test_the_baseline_has_nothing_that_is_not_measured(costs: dict[str, Cost]) -
     assert baseline().keys() == costs.keys()
 
 
-def test_a_slowed_chunk_path_is_noticed(costs: dict[str, Cost]) -> None:
+def test_a_slowed_path_is_noticed(costs: dict[str, Cost]) -> None:
     dearer, _ = compare(counted("-c", SLOWED), costs)
-    slowed = {name for name in costs if "chat to responses" in name}
+    slowed = {name for name in costs if "chat to responses" in name or "request," in name}
     assert {told.partition(":")[0] for told in dearer} == slowed
 
 
@@ -78,7 +89,7 @@ def test_the_tolerance_is_for_each_figure() -> None:
     was = {"way": Cost(instructions=100, calls=10)}
     within = {"way": Cost(instructions=110, calls=9)}
     assert compare(within, was) == ([], [])
-    assert compare({"way": Cost(111, 10)}, was)[0] == ["way: 111.0 instructions per delta, +11.0% of 100.0"]
-    assert compare({"way": Cost(100, 12)}, was)[0] == ["way: 12.0 calls per delta, +20.0% of 10.0"]
-    assert compare({"way": Cost(80, 10)}, was) == ([], ["way: 80.0 instructions per delta, -20.0% of 100.0"])
+    assert compare({"way": Cost(111, 10)}, was)[0] == ["way: 111.0 instructions, +11.0% of 100.0"]
+    assert compare({"way": Cost(100, 12)}, was)[0] == ["way: 12.0 calls, +20.0% of 10.0"]
+    assert compare({"way": Cost(80, 10)}, was) == ([], ["way: 80.0 instructions, -20.0% of 100.0"])
     assert compare({"another": Cost(1, 1)}, was)[0] == ["another: no baseline"]

@@ -118,7 +118,22 @@ class ChatToResponses(RepeatingTranslator):
 
     def repeat(self, text: str, call: int = 0) -> list[Event]:
         """The chunks of the last event with this text in place of its own."""
-        self._streams[call].repeat(text)
+        running = self._streams[call].running
+        if running is None:
+            return self._again(text, call)
+        running.said.append(text)
+        return running.chunks.more(text)
+
+    def repeat_all(self, texts: Sequence[str], call: int = 0) -> list[Event]:
+        """The chunks of the last event with one after the other of these texts in place of its own."""
+        running = self._streams[call].running
+        if running is None:
+            return [event for text in texts for event in self._again(text, call)]
+        running.said.extend(texts)
+        return running.chunks.more_of(texts)
+
+    def _again(self, text: str, call: int) -> list[Event]:
+        self._streams[call].feed_again(text)
         return self._writer.take()
 
     def finish(self, *, marker: bool) -> list[Event]:

@@ -1,15 +1,18 @@
 """What a Chat Completions stream says: chunks of one frame, and the message each choice adds up to.
 
-1. Id, creation time and model are the same in every chunk of a stream.
+1. Id, creation time and model are the same in every chunk of a stream. Chunks with another piece of the same
+   text differ in nothing else, so the rest of their bytes is made once.
 2. A choice says its role once and first, each call's id, type and name once, its finish_reason once and last.
 3. The whole completion is made of what was said, so that stream and whole cannot disagree.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from responses_asgi.errors import APIError
+from responses_asgi.translate.chat_pieces import Pieces
 from responses_asgi.types.events import DONE, Event, StreamEvent
 from responses_asgi.types.json import JSON, dumps
 
@@ -49,6 +52,16 @@ class ChatWriter:
         if isinstance(model, str) and model and not self._keep_model:
             self._model = model
         self._head = dumps(self._frame("chat.completion.chunk"))[:-1] + b',"choices":['
+
+    def pieces(self, choice: bytes, said: list[str]) -> Pieces:
+        """Chunks with this choice, whose last text is empty; `said` is what was said in its place so far."""
+        self.open()
+        before, _, after = choice.rpartition(b'""')
+        return Pieces(b"data: %b%b" % (self._head, before), b"%b]%b\n\n" % (after, self._tail), said)
+
+    def write(self, events: Iterable[Event]) -> None:
+        """Write chunks that `Pieces` has made."""
+        self._events += events
 
     def say(self, choice: bytes, extras: JSON | None = None) -> None:
         """Write a chunk with this choice; `extras` are further fields of the chunk."""
@@ -95,8 +108,8 @@ class ChatChoice:
         self._before = before
         self._legacy = legacy
         self._index = index
-        self._heads: dict[str, bytes] = {}
         self._texts: dict[str, list[str]] = {}
+        self._pieces: dict[str | int, Pieces] = {}
         self._calls: list[tuple[JSON, str, list[str]]] = []
         self._annotations: list[JSON] = []
         self._logprobs: list[JSON] = []
@@ -122,12 +135,27 @@ class ChatChoice:
 
     def text(self, field: str, text: str) -> None:
         """A piece of `content`, `refusal` or the reasoning field."""
-        head = self._heads.get(field)
-        if head is None:
-            head = self._heads[field] = b'{"index":%d,"delta":{%b:' % (self._index, dumps(field))
-            self._texts[field] = []
-        self._texts[field].append(text)
-        self._writer.say(b'%b%b},"logprobs":null,"finish_reason":null}' % (head, dumps(text)))
+        self._writer.write(self.pieces(field).more(text))
+
+    def pieces(self, of: str | int) -> Pieces:
+        """Those of a field, or of the arguments or the input of the call with this ordinal."""
+        pieces = self._pieces.get(of)
+        if pieces is None:
+            pieces = self._pieces[of] = self._begun(of)
+        return pieces
+
+    def _begun(self, of: str | int) -> Pieces:
+        if isinstance(of, str):
+            said = self._texts.setdefault(of, [])
+            delta: JSON = {of: ""}
+        else:
+            call, field, said = self._calls[of]
+            called = {field: ""}
+            if self._legacy:
+                delta = {"function_call": called}
+            else:
+                delta = {"tool_calls": [{"index": of, call["type"]: called}]}
+        return self._writer.pieces(dumps(self._choice(delta)), said)
 
     def scored_text(self, text: str, logprobs: list[JSON]) -> None:
         """A piece of content with its log probabilities."""
@@ -155,12 +183,7 @@ class ChatChoice:
 
     def arguments(self, ordinal: int, fragment: str) -> None:
         """A fragment of the call's arguments or input."""
-        call, field, pieces = self._calls[ordinal]
-        pieces.append(fragment)
-        if self._legacy:
-            self._say({"function_call": {field: fragment}})
-        else:
-            self._say({"tool_calls": [{"index": ordinal, call["type"]: {field: fragment}}]})
+        self._writer.write(self.pieces(ordinal).more(fragment))
 
     def complete_calls(self) -> None:
         """Say `{}` for each function that was called without a word: arguments are a JSON object."""
@@ -204,5 +227,7 @@ class ChatChoice:
         }
 
     def _say(self, delta: JSON, *, extras: JSON | None = None, **fields: Any) -> None:
-        choice = {"index": self._index, "delta": delta, "logprobs": None, "finish_reason": None, **fields}
-        self._writer.say(dumps(choice), extras)
+        self._writer.say(dumps(self._choice(delta) | fields), extras)
+
+    def _choice(self, delta: JSON) -> JSON:
+        return {"index": self._index, "delta": delta, "logprobs": None, "finish_reason": None}

@@ -15,12 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
 
 from responses_asgi.errors import APIError, UpstreamError, error_from_payload
 from responses_asgi.loss import Losses
 from responses_asgi.translate.answer_fields import chat_fields
 from responses_asgi.translate.chat_parts import choice_logprobs, flat_annotation, nested_annotation
+from responses_asgi.translate.chat_pieces import CheckedPieces, Running
 from responses_asgi.translate.chat_writer import ChatChoice, ChatWriter
 from responses_asgi.translate.finish_reasons import Ending, finish_reason_of
 from responses_asgi.translate.repeats import with_text
@@ -35,6 +35,7 @@ from responses_asgi.translate.said_items import Item, SaidItems
 from responses_asgi.translate.stop_cut import StopCut
 from responses_asgi.translate.untold import report_untold
 from responses_asgi.translate.usage import chat_usage
+from responses_asgi.types.events import Event
 from responses_asgi.types.json import JSON, written
 
 __all__ = ["ChatStream"]
@@ -67,15 +68,11 @@ _SILENT = frozenset(
 )
 
 
-class _Running(NamedTuple):
-    """A text that goes on: what was said of it, and how more of it is told."""
-
-    said: list[str]
-    tell: Callable[[str], None]
-
-
 class ChatStream:
-    """One choice of the answer. `failure` and `complete` tell that the upstream has nothing more to say."""
+    """One choice of the answer. `failure` and `complete` tell that the upstream has nothing more to say.
+
+    `running`: the last event has only gone on with this text.
+    """
 
     def __init__(
         self,
@@ -104,11 +101,11 @@ class ChatStream:
         self._ending = Ending("failed")
         self._extras: JSON = {}
         self._last: JSON = {}
-        self._running: _Running | None = None
+        self.running: Running | None = None
 
     def feed(self, event: JSON) -> None:
         """Say what one event, or one whole response, adds."""
-        self._last, self._running = event, None
+        self._last, self.running = event, None
         kind = str(event.get("type"))
         handler = _HANDLERS.get(kind)
         try:
@@ -124,13 +121,9 @@ class ChatStream:
         except UpstreamError as error:
             self.failure = error
 
-    def repeat(self, text: str) -> None:
+    def feed_again(self, text: str) -> None:
         """Say what the last event adds with this text in place of its own."""
-        if self._running is None:
-            self.feed(with_text(self._last, text))
-        else:
-            self._running.said.append(text)
-            self._running.tell(text)
+        self.feed(with_text(self._last, text))
 
     def close(self) -> None:
         """Say the finish_reason; raises UpstreamError when the upstream did not end its answer."""
@@ -275,7 +268,7 @@ class ChatStream:
         if key[0] == "call":
             if item.ordinal is not None and not self._is_cut:
                 self._choice.arguments(item.ordinal, text)
-                self._running = _Running(item.said[key], partial(self._choice.arguments, item.ordinal))
+                self.running = Running(item.said[key], self._choice.pieces(item.ordinal))
             return
         field = "refusal" if key[0] == "refusal" else "content"
         if item.kind == "reasoning":
@@ -287,10 +280,11 @@ class ChatStream:
         if field == "content" and len(item.said[key]) == 1:
             item.starts[key[1]] = self._choice.length + len(apart)
         self._text(field, apart + text, logprobs)
-        if self._cut is None and self._last_text.get(field) == (item, key):
-            self._running = _Running(item.said[key], partial(self._choice.text, field))
+        if self._last_text.get(field) == (item, key):
+            cut = self._cut and CheckedPieces(partial(self._uncut, field))
+            self.running = Running(item.said[key], cut or self._choice.pieces(field))
 
-    def _text(self, field: str, text: str, logprobs: object) -> None:
+    def _text(self, field: str, text: str, logprobs: object = None) -> None:
         self._choice.open()
         if self._cut and field == "content":
             text = self._cut.feed(text)
@@ -300,6 +294,11 @@ class ChatStream:
             self._choice.scored_text(text, choice_logprobs([e for e in logprobs if isinstance(e, dict)]))
         else:
             self._choice.text(field, text)
+
+    def _uncut(self, field: str, text: str) -> list[Event]:
+        """The chunks of what a stop sequence leaves of a text."""
+        self._text(field, text)
+        return self._writer.take()
 
     def _apart(self, field: str, item: Item, key: tuple[str, int], text: str) -> str:
         """The blank line before a text that begins after another one of the same field."""

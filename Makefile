@@ -19,6 +19,9 @@ NODE := $(CLIENTS)/node
 OPENCODE := $(CLIENTS)/opencode-1.18.33
 # Tests of random examples.
 FUZZED := tests/test_fuzz_*.py tests/test_*properties.py tests/test_machine.py tests/test_stream_guard.py tests/test_sse.py
+# What leads the rest of `make fuzz`, beside .venv, and the seconds that each target has.
+ATHERIS := .cache/atheris
+FUZZ_SECONDS ?= 60
 NPM_INSTALL := npm install --no-audit --no-fund --no-save --no-package-lock --loglevel=error
 
 # What `make bench` needs besides .venv, and where it writes what it has measured.
@@ -52,8 +55,13 @@ chaos: $(READY) ## Break upstreams, clients and servers in every way, with real 
 soak: $(READY) ## Let 1,000 streams run, and look for what they leave; some minutes
 	@$(BIN)/pytest tests/chaos/test_soak.py --capture no
 
-fuzz: $(READY) ## Try 20 times as many random examples as `make test`
+fuzz: $(READY) $(ATHERIS)/.ready ## Try 20 times as many random examples as `make test`, and fuzz every way in (FUZZ_SECONDS=60)
 	@RESPONSES_ASGI_EXAMPLES=20 $(BIN)/pytest --timeout 0 -n auto --maxprocesses 4 $(FUZZED)
+	@if test -d $(ATHERIS)/atheris; then \
+		PYTHONPATH="$(ATHERIS)" $(BIN)/python -m tests.fuzz --seconds "$(FUZZ_SECONDS)"; \
+	else \
+		echo "SKIPPED: fuzzing led by coverage: atheris could not be installed; it is for Python 3.11 to 3.13 on Linux"; \
+	fi
 
 check: $(READY) ## Check format, lint, types and import contracts
 	@$(BIN)/ruff format --check
@@ -115,6 +123,12 @@ $(FAST)/.ready: pyproject.toml | $(READY)
 	@echo "Installing the extra fast into $(FAST) (once)"
 	@$(BIN)/python -m benchmarks.installed
 	@touch $@
+
+# There are wheels for some systems; to build it takes clang. Where there is none, the rest of `make fuzz` runs.
+$(ATHERIS)/.ready: | $(READY)
+	@echo "Installing atheris into $(ATHERIS) (once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --only-binary :all: --target $(ATHERIS) "atheris>=3,<4" \
+		&& touch $@ || echo "atheris cannot be installed here"
 
 $(PEER)/.ready:
 	@echo "Installing LiteLLM's proxy into $(PEER) (once)"

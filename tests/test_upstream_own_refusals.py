@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import openai
 import pytest
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from responses_asgi import Gateway, KeyAuth, Keys, Upstream, client
 from responses_asgi.auth.grants import GRANT
@@ -295,6 +295,64 @@ async def test_sockets_that_repeat_the_key_are_masked() -> None:
             async with dial(url, "/v1/responses"):
                 pass
     assert caught.value.response.body == body.replace(OWN.encode(), b"*" * len(OWN))
+
+
+ENCODED = b"\x0b\x1c\x80" + OWN.encode()
+
+
+@pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, br"])
+@pytest.mark.parametrize("path", ["/v1/responses", "/v1/embeddings"])
+async def test_errors_in_which_the_key_would_not_be_found_are_not_shown(encoding: str, path: str) -> None:
+    """Unasked: a server is asked for no encoding at all, whatever the client takes."""
+    server = refusing(429, ENCODED, ("content-encoding", encoding), ("retry-after", "7"))
+    asking = [*THEIRS, ("accept-encoding", "br, zstd, gzip")]
+    async with behind(server, api_key=OWN) as upstream:
+        got = await ask(Gateway(upstream, store=None), path, {**BODY, "input": "hi"}, headers=asking)
+    assert server.last.headers["accept-encoding"] == "identity"
+    assert (got.status, got.json()["error"]["code"]) == (429, "upstream_unreadable")
+    assert got.headers["retry-after"] == "7"
+    assert "content-encoding" not in got.headers
+    assert encoding in got.json()["error"]["message"]
+
+
+async def test_errors_to_the_clients_own_key_are_its_own_in_any_encoding() -> None:
+    server = refusing(429, ENCODED, ("content-encoding", "br"))
+    async with behind(server, credentials="forward") as upstream:
+        got = await ask(Gateway(upstream, store=None), "/v1/embeddings", BODY, headers=THEIRS)
+    assert (got.status, got.body, got.headers["content-encoding"]) == (429, ENCODED, "br")
+
+
+async def test_refused_sockets_in_which_the_key_would_not_be_found_are_not_shown() -> None:
+    encoded = denying(429, ENCODED, (b"content-encoding", b"br"))
+    async with behind(encoded, api_key=OWN) as upstream, served(upstream.app) as url:
+        with pytest.raises(InvalidStatus) as caught:
+            async with dial(url, "/v1/responses"):
+                pass
+    assert caught.value.response.status_code == 429
+    assert OWN.encode() not in (caught.value.response.body or b"")
+
+
+@pytest.mark.parametrize(("own", "shown"), [(True, "*" * len(OWN)), (False, OWN)])
+async def test_messages_of_sockets_that_repeat_the_key_are_masked(own: bool, shown: str) -> None:
+    async def server(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.send", "text": f'{{"error": "no: {OWN}, größer"}}'})
+        await send({"type": "websocket.send", "bytes": b"\xff" + OWN.encode()})
+        await send({"type": "websocket.close", "code": 4001, "reason": f"bad {OWN}"})
+
+    options: dict[str, Any] = {"api_key": OWN} if own else {"credentials": "forward"}
+    path = "/v1/responses" if own else "/v1/realtime"
+    async with (
+        behind(server, **options) as upstream,
+        served(upstream.app) as url,
+        dial(url, path) as socket,
+    ):
+        assert await socket.recv() == f'{{"error": "no: {shown}, größer"}}'
+        assert await socket.recv() == b"\xff" + shown.encode()
+        with pytest.raises(ConnectionClosed):
+            await socket.recv()
+    assert (socket.close_code, socket.close_reason) == (4001, f"bad {shown}")
 
 
 def test_masking_wherever_a_body_is_cut() -> None:

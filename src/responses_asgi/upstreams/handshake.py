@@ -17,7 +17,7 @@ from responses_asgi.errors import APIError, UpstreamError
 from responses_asgi.upstreams.attempts import Attempts
 from responses_asgi.upstreams.headers import DECODED, answer_headers
 from responses_asgi.upstreams.masking import masked
-from responses_asgi.upstreams.own_refusals import refusal_of_own
+from responses_asgi.upstreams.own_refusals import refusal_of_own, unreadable_of_own
 from responses_asgi.upstreams.relay import check_redirect
 from responses_asgi.upstreams.retry import RetryPolicy
 from responses_asgi.upstreams.route import Call
@@ -70,6 +70,8 @@ async def open_socket(client: Any, call: Call, retry: RetryPolicy, *, site: str)
             told = await refusal_of_own(response, site=site, secrets=call.secrets)
             if told is not None:
                 raise told
+        if call.own and (unreadable := unreadable_of_own(response)) is not None:
+            raise unreadable
         if response.status_code != 101:
             refusal = await _refusal(response, retried=attempts.repeats > 0)
             return refusal._replace(body=masked(refusal.body, call.secrets))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ["MIN_BYTES", "MIN_BYTES_OF_ANSWER", "Masking", "masked"]
+__all__ = ["MIN_BYTES", "MIN_BYTES_OF_ANSWER", "Masking", "MessageMasking", "masked"]
 
 MIN_BYTES = 8
 """What is shorter than any key is left alone: it may be a word of the sentence."""
@@ -62,3 +62,24 @@ def masked(body: bytes, secrets: Iterable[bytes]) -> bytes:
     """A whole body without the secrets."""
     masking = Masking(secrets)
     return masking.feed(body) + masking.flush()
+
+
+class MessageMasking:
+    """Replaces secrets in whole messages of a WebSocket, texts and bytes; what is short is left alone.
+
+    >>> MessageMasking([b"sk-0123456789abcdefgh"])("bad key: sk-0123456789abcdefgh.")
+    'bad key: *********************.'
+    """
+
+    def __init__(self, secrets: Iterable[bytes]) -> None:
+        longest_first = sorted({each for each in secrets if len(each) >= MIN_BYTES_OF_ANSWER}, key=len)[::-1]
+        self._secrets = [(each, each.decode("latin-1")) for each in longest_first]
+
+    def __call__(self, message: str | bytes) -> str | bytes:
+        """The message as it may be shown."""
+        for secret, written in self._secrets:
+            if isinstance(message, str):
+                message = message.replace(written, "*" * len(written))
+            else:
+                message = message.replace(secret, b"*" * len(secret))
+        return message

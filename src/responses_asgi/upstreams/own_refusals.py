@@ -19,7 +19,14 @@ from responses_asgi.upstreams.client_errors import error_for
 from responses_asgi.upstreams.headers import DECODED
 from responses_asgi.upstreams.masking import masked
 
-__all__ = ["AUTHENTICATION_FAILED", "OWN", "PERMISSION_DENIED", "refusal_of_own", "told_of_own"]
+__all__ = [
+    "AUTHENTICATION_FAILED",
+    "OWN",
+    "PERMISSION_DENIED",
+    "refusal_of_own",
+    "told_of_own",
+    "unreadable_of_own",
+]
 
 _logger = logging.getLogger("responses_asgi.upstream")
 
@@ -51,6 +58,9 @@ _REFUSED: Mapping[int, _Refused] = {
 # Headers of the server's answer that stay: for support, and for when to come back.
 _KEPT = ("x-request-id", "request-id", "retry-after", "retry-after-ms")
 
+# Encodings that are none.
+PLAIN = frozenset({"", "identity"})
+
 MAX_BYTES = 65_536
 
 
@@ -78,6 +88,22 @@ async def refusal_of_own(response: Any, *, site: str, secrets: Iterable[bytes]) 
     # Asking again brings the same, until the operator has seen to it.
     return UpstreamError(
         refused.message, status=502, code=refused.code, headers={**kept, "x-should-retry": "false"}
+    )
+
+
+def unreadable_of_own(response: Any) -> UpstreamError | None:
+    """What a client is told of an error in an encoding that cannot be undone here, in which the operator's
+    credential would not be found; None: it can be read, or is none. No server was asked for an encoding."""
+    encoding = response.headers.get("content-encoding", "").strip().lower()
+    if response.status_code < 400 or encoding in PLAIN or encoding in DECODED:
+        return None
+    kept = {name: response.headers[name] for name in _KEPT if name in response.headers}
+    return UpstreamError(
+        f"The upstream answered HTTP {response.status_code}, in an encoding that it was not asked for: "
+        f"{encoding!r:.60}.",
+        status=response.status_code,
+        code="upstream_unreadable",
+        headers=kept,
     )
 
 

@@ -15,7 +15,7 @@ from responses_asgi.upstreams.context import bridged
 from responses_asgi.upstreams.headers import DECODED, answer_headers, by_name
 from responses_asgi.upstreams.joined import joined
 from responses_asgi.upstreams.masking import MIN_BYTES, MIN_BYTES_OF_ANSWER, Masking
-from responses_asgi.upstreams.own_refusals import OWN, refusal_of_own
+from responses_asgi.upstreams.own_refusals import OWN, refusal_of_own, unreadable_of_own
 from responses_asgi.upstreams.replies import send_error
 from responses_asgi.upstreams.request import ClientGone, RequestBody, while_client_stays
 from responses_asgi.upstreams.route import Route
@@ -103,6 +103,7 @@ class Relay:
         check_redirect(response)
         if self._own:
             refusal = await refusal_of_own(response, site=self._route.site, secrets=self._secrets)
+            refusal = refusal or unreadable_of_own(response)
             if refusal is not None:
                 raise refusal
         decoded = response.headers.get("content-encoding", "").strip().lower() in DECODED

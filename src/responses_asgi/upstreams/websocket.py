@@ -24,6 +24,7 @@ from responses_asgi.upstreams.closing import (
     sendable_close,
 )
 from responses_asgi.upstreams.handshake import Accepted, Refusal, open_socket
+from responses_asgi.upstreams.masking import MessageMasking
 from responses_asgi.upstreams.replies import close_code
 from responses_asgi.upstreams.route import Call, Route
 
@@ -72,6 +73,7 @@ class SocketRelay:
         self._send = send
         self._limits = limits
         self._presence = asyncio.timeout(None)
+        self._shown = MessageMasking(())
 
     async def run(self) -> None:
         """Open the server's socket, or refuse the client's, and carry messages until one side ends."""
@@ -97,6 +99,7 @@ class SocketRelay:
     async def _open(self) -> Accepted | Refusal:
         _frame_stream()  # before the server is bothered
         call: Call = await self._route.call(self._scope, self._client, _no_model)
+        self._shown = MessageMasking(call.secrets)
         try:
             async with asyncio.timeout(self._limits.handshake):
                 return await open_socket(self._client, call, self._route.retry, site=self._route.site)
@@ -148,9 +151,9 @@ class SocketRelay:
     async def _to_client(self, frames: FrameStream) -> End:
         while True:
             try:
-                message = await frames.receive()
+                message = self._shown(await frames.receive())
             except SocketEnded as ended:
-                return End(ended.code, ended.reason)
+                return End(ended.code, str(self._shown(ended.reason)))
             self._restart_idle()
             kind = "text" if isinstance(message, str) else "bytes"
             try:

@@ -95,6 +95,8 @@ def responses_part(part: JSON, path: str, *, role: str, profile: Profile, losses
 
 
 def _extra(part: JSON, known: frozenset[str]) -> JSON:
+    if part.keys() <= known:
+        return {}
     return {key: value for key, value in part.items() if key not in known and value is not None}
 
 

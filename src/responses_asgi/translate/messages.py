@@ -350,6 +350,8 @@ class _MessageWriter:
 
 def _extra(item: JSON, known: frozenset[str]) -> JSON:
     """Fields that neither protocol names; they are carried."""
+    if item.keys() <= known:
+        return {}
     return {key: value for key, value in item.items() if key not in known and value is not None}
 
 

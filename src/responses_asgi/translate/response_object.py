@@ -67,7 +67,7 @@ def new_response(body: JSON, *, response_id: str, created_at: int, dialect: Dial
     `store` is false: nothing is kept. Sources: `Response` of the OpenAI document, `ResponseResource` of Open
     Responses.
     """
-    given = {name: body[name] for name in DEFAULTS if body.get(name) is not None}
+    given = {name: value for name, value in body.items() if name in DEFAULTS and value is not None}
     response: JSON = {
         "id": response_id,
         "object": "response",

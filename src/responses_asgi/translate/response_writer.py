@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from responses_asgi.errors import APIError
-from responses_asgi.types.events import QUEUED, Dialect, Event, StreamEvent
+from responses_asgi.types.events import QUEUED, DeltaEvent, Dialect, Event
 from responses_asgi.types.json import JSON, dumps
 
 __all__ = ["NewId", "ResponseWriter"]
@@ -55,9 +55,18 @@ class ResponseWriter:
 
     def say(self, type: str, fields: JSON) -> None:
         """Write one event with these fields."""
-        data = dumps({"type": type, **fields, "sequence_number": self.sequence})
+        self._tell(type, dumps(fields)[1:-1])
+
+    def _tell(self, type: str, fields: bytes) -> None:
+        name = type.encode()
+        sse = b'event: %b\ndata: {"type":"%b",%b,"sequence_number":%d}\n\n' % (
+            name,
+            name,
+            fields,
+            self.sequence,
+        )
         self.sequence += 1
-        self._events.append(StreamEvent(type, data))
+        self._events.append(DeltaEvent(type, sse))
 
     def write(self, events: Iterable[Event]) -> None:
         """Write events that have their numbers, which are the next ones."""
@@ -65,9 +74,10 @@ class ResponseWriter:
 
     def start(self) -> None:
         """The opening events: created, in progress."""
+        told = dumps({"response": self.response})[1:-1]
         if not self.sequence:
-            self.say("response.created", {"response": self.response})
-        self.say("response.in_progress", {"response": self.response})
+            self._tell("response.created", told)
+        self._tell("response.in_progress", told)
 
     def open_item(self, item: JSON) -> int:
         """Announce an output item; returns its output index."""

@@ -12,7 +12,7 @@ from responses_asgi.translate.response_object import new_response
 from responses_asgi.translate.response_writer import NewId, ResponseWriter
 from responses_asgi.translate.to_chat_request import to_chat_request
 from responses_asgi.translate.to_responses_stream import ResponsesStream
-from responses_asgi.translate.tool_table import tool_table
+from responses_asgi.translate.tool_table import ToolTable, tool_table
 from responses_asgi.translate.translator import History, RepeatingTranslator
 from responses_asgi.types.events import Dialect, Event
 from responses_asgi.types.json import JSON
@@ -65,6 +65,7 @@ class ResponsesToChat(RepeatingTranslator):
         self._profile = profile
         self._history = history
         self._upstream_model = upstream_model
+        self._table: ToolTable | None = None
         response = new_response(body, response_id=new_id("resp_"), created_at=now(), dialect=dialect)
         response["model"] = body.get("model") or upstream_model or ""
         response |= history.echo
@@ -80,7 +81,7 @@ class ResponsesToChat(RepeatingTranslator):
             self._writer,
             profile=profile,
             losses=self.losses,
-            tools=tool_table(body, profile=profile, history=history.items).rows,
+            tools=lambda: self._tools().rows,
             used_call_ids=_call_ids(body, history),
             keep_model=bool(upstream_model and body.get("model")),
             seal=seal,
@@ -109,8 +110,17 @@ class ResponsesToChat(RepeatingTranslator):
             losses=self.losses,
             items=items,
             history=self._history.items,
+            tools=self._tools,
         )
         return {**chat, "model": self._upstream_model} if self._upstream_model else chat
+
+    def _tools(self, losses: Losses | None = None) -> ToolTable:
+        """The table of the request, made once: there may be many tools."""
+        if self._table is None:
+            self._table = tool_table(
+                self._body, profile=self._profile, history=self._history.items, losses=losses
+            )
+        return self._table
 
     def start(self) -> list[Event]:
         """`response.created` and `response.in_progress`."""

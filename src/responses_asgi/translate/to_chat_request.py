@@ -6,7 +6,7 @@ extension and is carried. What a table or rule does not carry is reported or ref
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from responses_asgi.errors import InvalidRequestError
@@ -85,6 +85,7 @@ _RULED = frozenset(
     }
 )
 
+_CARRIED = frozenset(CARRIED)
 _KNOWN = _RULED.union(CARRIED, DROPPED, REJECTED)
 
 # prompt_cache_options keys that Chat Completions lacks.
@@ -102,11 +103,12 @@ def to_chat_request(
     losses: Losses,
     items: Sequence[JSON] = (),
     history: Sequence[JSON] = (),
+    tools: Callable[[Losses], ToolTable] | None = None,
 ) -> JSON:
     """The Chat Completions body for a validated Responses body.
 
     `history` are the items of earlier turns, which come before its input; `items` of earlier rounds of this
-    turn follow it.
+    turn follow it. `tools` makes their table; None: it is made here.
 
     `body` is not changed. What is dropped, clamped or emulated goes into `losses`. Raises
     InvalidRequestError, with the exact path, for what can be neither carried nor left out.
@@ -117,14 +119,18 @@ def to_chat_request(
     """
     _refuse_state(body)
     chat: JSON = {} if body.get("model") is None else {"model": body["model"]}
-    table = tool_table(body, profile=profile, history=history, losses=losses)
+    if tools is None:
+        table = tool_table(body, profile=profile, history=history, losses=losses)
+    else:
+        table = tools(losses)
     chat["messages"] = chat_messages(
         body, items, profile=profile, losses=losses, history=history, table=table
     )
     chat |= _tools(body, table, profile, losses)
     chat |= _output(body, profile, losses)
     chat |= _logprobs(body)
-    chat |= {name: body[name] for name in CARRIED if body.get(name) not in (None, {})}
+    if not _CARRIED.isdisjoint(body):
+        chat |= {name: body[name] for name in CARRIED if body.get(name) not in (None, {})}
     chat |= _stream(body, profile, losses)
     _report_left_out(body, losses)
     _keep_back(chat, body, profile, losses)
@@ -188,7 +194,7 @@ def _stream(body: JSON, profile: Profile, losses: Losses) -> JSON:
 
 
 def _report_left_out(body: JSON, losses: Losses) -> None:
-    for name, reason in DROPPED.items():
+    for name, reason in () if DROPPED.keys().isdisjoint(body) else DROPPED.items():
         if body.get(name) is not None:
             losses.report(name, "dropped", reason)
     if body.get("store"):

@@ -52,7 +52,7 @@ class ResponsesStream:
         *,
         profile: Profile,
         losses: Losses,
-        tools: Mapping[str, ToolRow],
+        tools: Callable[[], Mapping[str, ToolRow]],
         used_call_ids: Iterable[str],
         keep_model: bool,
         seal: Callable[[JSON], str] | None = None,

@@ -16,7 +16,7 @@ that wander between id and arguments: danny-avila/LibreChat#13987, agno-agi/agno
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from responses_asgi.errors import UpstreamError
 from responses_asgi.loss import Losses
@@ -73,14 +73,15 @@ class Call:
 
 
 class ToolCalls:
-    """The tool calls of one answer."""
+    """The tool calls of one answer. `tools` is asked for what was declared, by the name sent upstream, when
+    there is a call."""
 
     def __init__(
         self,
         writer: ResponseWriter,
         losses: Losses,
         *,
-        tools: Mapping[str, ToolRow],
+        tools: Callable[[], Mapping[str, ToolRow]],
         used_ids: Iterable[str],
     ) -> None:
         self._writer = writer
@@ -220,7 +221,8 @@ class ToolCalls:
             self._open(call)
 
     def _is_certain(self, name: str) -> bool:
-        return name in self._tools and not any(n != name and n.startswith(name) for n in self._tools)
+        tools = self._tools()
+        return name in tools and not any(n != name and n.startswith(name) for n in tools)
 
     def _open(self, call: Call) -> None:
         if call.item is None:
@@ -237,7 +239,7 @@ class ToolCalls:
 
     def _item(self, call: Call, call_id: str) -> CallItem:
         """The item that the tool table has for this name; a name that it does not have is the client's."""
-        row = self._tools.get(call.name) or ToolRow(FUNCTION, call.name)
+        row = self._tools().get(call.name) or ToolRow(FUNCTION, call.name)
         wrapped = call.kind == "function"
         return open_call(
             self._writer,

@@ -368,17 +368,19 @@ def call_kind(item: JSON) -> ToolKind | None:
     >>> call_kind({"type": "shell_call"}).output, call_kind({"type": "message"})
     ('shell_call_output', None)
     """
-    return _of_client(_BY_CALL.get(str(item.get("type"))), item)
+    kind = _BY_CALL.get(str(item.get("type")))
+    return kind and _of_client(kind, item)
 
 
 def output_kind(item: JSON) -> ToolKind | None:
     """The row of what a client answers to a call; None for any other item."""
-    return _of_client(_BY_OUTPUT.get(str(item.get("type"))), item)
+    kind = _BY_OUTPUT.get(str(item.get("type")))
+    return kind and _of_client(kind, item)
 
 
-def _of_client(kind: ToolKind | None, item: JSON) -> ToolKind | None:
+def _of_client(kind: ToolKind, item: JSON) -> ToolKind | None:
     # What a service searched by itself has no call_id, and no answer of the client belongs to it.
-    searched = kind is not None and kind.tool == "tool_search"
+    searched = kind.tool == "tool_search"
     return None if searched and not (item.get("call_id") or item.get("execution") == "client") else kind
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from responses_asgi.errors import UpstreamError
-from responses_asgi.sse import ServerSentEvent, SSEDecoder, encode
+from responses_asgi.sse import ServerSentEvent, SSEDecoder
 from responses_asgi.translate.repeats import Repeats, Texts
 from responses_asgi.types.events import DONE
 from responses_asgi.types.json import JSON, loads
@@ -64,8 +64,8 @@ class ChunkReader:
         repeats = self._repeats
         for name, data in events:
             self.begun = True
-            if repeats is not None and (texts := repeats.texts(encode(name or "", data))) is not None:
-                chunks.append(texts)
+            if repeats is not None and (text := repeats.text(name, data)) is not None:
+                chunks.append(text)
                 continue
             if not data.startswith(b"{"):
                 data = data.strip()  # noqa: PLW2901 - the same data

@@ -35,6 +35,9 @@ _UNREAD_FIELDS = {"chat": ("obfuscation",), "responses": ("sequence_number", "ob
 _TRIES = 4
 
 
+_Holds: TypeAlias = Callable[[bytes], bool] | None
+
+
 class _Kind(NamedTuple):
     """A kind of value that may differ.
 
@@ -45,7 +48,7 @@ class _Kind(NamedTuple):
     type: type
     begins: bytes = b""
     ends: bytes = b""
-    holds: Callable[[bytes], bool] | None = None
+    holds: _Holds = None
     never: int = -1
 
 
@@ -71,18 +74,36 @@ class Repeats:
     True
     """
 
-    __slots__ = ("_before", "_edge", "_head", "_joints", "_kinds", "_last", "_tail", "_tries")
+    __slots__ = (
+        "_before",
+        "_begin",
+        "_end",
+        "_head",
+        "_joints",
+        "_kinds",
+        "_last",
+        "_least",
+        "_name",
+        "_opening",
+        "_tail",
+        "_tries",
+    )
 
     def __init__(self) -> None:
         # The bytes of an event before the first value that may differ, and after the last one; None: nothing
         # can be repeated.
         self._head: bytes | None = None
         self._tail = b""
+        self._begin = self._end = 0
+        # What is shorter than a tail and a head holds the values of one event.
+        self._least = 0
+        # The name of the event, and how much of the head stands before its data.
+        self._name: str | None = None
+        self._opening = 0
         self._kinds: list[_Kind] = []
-        # Of each value but the last: what tells it, and the bytes between it and the next one.
-        self._before: list[tuple[Callable[[bytes], bool] | None, int, bytes]] = []
-        self._last: _Kind = _SAID
-        self._edge = b""
+        # Of each value but the last: `holds` and `never`, and the bytes between it and the next one.
+        self._before: list[tuple[_Holds, int, bytes]] = []
+        self._last: tuple[_Holds, int] = None, -1
         self._joints: list[tuple[bytes, bytes]] = []
         self._tries = _TRIES
 
@@ -96,9 +117,20 @@ class Repeats:
         head = self._head
         if head is None or not (events.startswith(head) and events.endswith(self._tail)):
             return None
-        values = events[len(head) : -len(self._tail)]
-        if len(values) >= len(self._edge):
-            return self._run(values)
+        values = events[self._begin : self._end]
+        return self._one(values) if len(values) < self._least else self._run(values)
+
+    def text(self, name: str | None, data: bytes) -> str | None:
+        """The same for an event with this name and data."""
+        if self._head is None or name != self._name:
+            return None
+        head, tail = self._head[self._opening :], self._tail[:-2]
+        if not (data.startswith(head) and data.endswith(tail)):
+            return None
+        return self._one(data[len(head) : len(data) - len(tail)])
+
+    def _one(self, values: bytes) -> str | None:
+        """The text of an event without its head and tail."""
         literal = b""
         for holds, never, after in self._before:
             value, found, values = values.partition(after)
@@ -108,7 +140,7 @@ class Repeats:
                 literal = value
             elif not holds(value) or value[0] == never:
                 return None
-        _, _, _, holds, never = self._last
+        holds, never = self._last
         if holds is None:
             literal = values
         elif not holds(values) or values[0] == never:
@@ -131,8 +163,8 @@ class Repeats:
         one call of the parser. Its brackets and commas must be as many as were put there, so that none came
         with the values. Each joint has a line end, which no string can hold, so that none lies in one.
         """
-        kinds, last = self._kinds, self._last
-        count = values.count(self._edge) + 1
+        kinds = self._kinds
+        count = values.count(self._joints[0][0]) + 1
         for number, (same, joint) in enumerate(self._joints):
             if number and values.count(same) != count:
                 return None
@@ -140,7 +172,7 @@ class Repeats:
             if not number and (values.count(b"\n") != count - 1 or values.find(b"\r") >= 0):
                 return None
         try:
-            told: list[list[Any]] = strict_loads(b"[[%b%b%b]]" % (kinds[0].begins, values, last.ends))
+            told: list[list[Any]] = strict_loads(b"[[%b%b%b]]" % (kinds[0].begins, values, kinds[-1].ends))
         except ValueError:
             return None
         if len(told) != count or set(map(len, told)) != {len(kinds)}:
@@ -179,23 +211,27 @@ class Repeats:
             values = sorted([*padding, *numbers, (*found.span(1), _SAID, dumps(text))], key=_place)
             fixed = _without(data, values)
             if _is_json(b"".join([fixed[0], *map(bytes.__add__, [v[3] for v in values], fixed[1:])]), wanted):
-                self._know(encode(name or "", b"")[:-2], fixed, [kind for _, _, kind, _ in values])
+                self._name = name
+                self._know(fixed, [kind for _, _, kind, _ in values])
                 return
 
-    def _know(self, opening: bytes, fixed: list[bytes], kinds: list[_Kind]) -> None:
+    def _know(self, fixed: list[bytes], kinds: list[_Kind]) -> None:
         """Take what stands before, between and after the values, of these kinds, as that which stays."""
+        opening = encode(self._name or "", b"")[:-2]
+        self._opening = len(opening)
         self._head, self._tail = opening + fixed[0], fixed[-1] + b"\n\n"
-        self._kinds, self._last = kinds, kinds[-1]
+        self._begin, self._end = len(self._head), -len(self._tail)
+        self._least = self._begin - self._end
+        self._kinds, self._last = kinds, (kinds[-1].holds, kinds[-1].never)
         between = fixed[1:-1]
         self._before = [
             (kind.holds, kind.never, after) for kind, after in zip(kinds[:-1], between, strict=True)
         ]
-        self._edge = self._tail + self._head
         joints = [
             (after, kind.ends + b",\n" + following.begins)
             for kind, after, following in zip(kinds[:-1], between, kinds[1:], strict=True)
         ]
-        self._joints = [(self._edge, kinds[-1].ends + b"],\n[" + kinds[0].begins), *joints]
+        self._joints = [(self._tail + self._head, kinds[-1].ends + b"],\n[" + kinds[0].begins), *joints]
 
 
 _QUOTE = ord('"')

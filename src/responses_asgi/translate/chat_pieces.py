@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from json.encoder import encode_basestring  # a text as `dumps` writes it, half characters apart
 from typing import NamedTuple
 
-from responses_asgi.types.events import DeltaEvent, Event
+from responses_asgi.types.events import Event, SSEEvent
 from responses_asgi.types.json import dumps
 
 __all__ = ["CheckedPieces", "Pieces", "Running"]
@@ -35,7 +35,7 @@ class Pieces:
             sse = f"{self._before}{encode_basestring(text)}{self._after}".encode()
         except UnicodeEncodeError:
             sse = f"{self._before}{dumps(text).decode()}{self._after}".encode()
-        return [_new(DeltaEvent, ("", sse))]
+        return [_new(SSEEvent, ("", sse))]
 
     def more_of(self, texts: Sequence[str]) -> list[Event]:
         """Say several pieces, one chunk each."""
@@ -43,7 +43,7 @@ class Pieces:
         before, after = self._quoted
         # A quote in a text has a backslash before it, so that these three stand between texts only.
         literals = dumps(texts)[2:-2].split(b'","')
-        return [_new(DeltaEvent, ("", before + literal + after)) for literal in literals]
+        return [_new(SSEEvent, ("", before + literal + after)) for literal in literals]
 
 
 class CheckedPieces:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from json.encoder import encode_basestring  # a text as `dumps` writes it, half characters apart
 
 from responses_asgi.translate.response_writer import ResponseWriter
-from responses_asgi.types.events import DeltaEvent, Event
+from responses_asgi.types.events import Event, SSEEvent
 from responses_asgi.types.json import JSON, dumps
 
 __all__ = ["Deltas", "whole_characters"]
@@ -51,7 +51,7 @@ class Deltas:
         except UnicodeEncodeError:
             return self._joined(text)
         writer.sequence = number + 1
-        return [_new(DeltaEvent, (self.type, sse))]
+        return [_new(SSEEvent, (self.type, sse))]
 
     def all(self, texts: Sequence[str]) -> list[Event]:
         """`more` of each of these."""
@@ -59,7 +59,7 @@ class Deltas:
         told: list[Event]
         try:
             told = [
-                _new(DeltaEvent, (type, f"{head}{encode_basestring(text)}{tail}{number}}}\n\n".encode()))
+                _new(SSEEvent, (type, f"{head}{encode_basestring(text)}{tail}{number}}}\n\n".encode()))
                 for number, text in enumerate(texts, first)
             ]
         except UnicodeEncodeError:
@@ -85,7 +85,7 @@ class Deltas:
         """The event of this text, whatever is in it."""
         number = self._writer.sequence
         self._writer.sequence = number + 1
-        return DeltaEvent(self.type, f"{self._head}{dumps(text).decode()}{self._tail}{number}}}\n\n".encode())
+        return SSEEvent(self.type, f"{self._head}{dumps(text).decode()}{self._tail}{number}}}\n\n".encode())
 
     def end(self) -> str:
         """Say what still waits for its other half; returns the whole text."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from responses_asgi.errors import APIError
-from responses_asgi.types.events import QUEUED, DeltaEvent, Dialect, Event
+from responses_asgi.types.events import QUEUED, Dialect, Event, SSEEvent
 from responses_asgi.types.json import JSON, dumps
 
 __all__ = ["NewId", "ResponseWriter"]
@@ -66,7 +66,7 @@ class ResponseWriter:
             self.sequence,
         )
         self.sequence += 1
-        self._events.append(DeltaEvent(type, sse))
+        self._events.append(SSEEvent(type, sse))
 
     def write(self, events: Iterable[Event]) -> None:
         """Write events that have their numbers, which are the next ones."""

@@ -22,9 +22,9 @@ __all__ = [
     "QUEUED",
     "RESPONSE_ORDER",
     "TERMINAL_EVENTS",
-    "DeltaEvent",
     "Dialect",
     "Event",
+    "SSEEvent",
     "StreamEvent",
 ]
 
@@ -53,7 +53,7 @@ class Event(Protocol):
 
 
 class StreamEvent(NamedTuple):
-    """The Event that the machines make."""
+    """An Event that is made of its data."""
 
     type: str
     data: bytes
@@ -67,8 +67,8 @@ class StreamEvent(NamedTuple):
         return document
 
 
-class DeltaEvent(NamedTuple):
-    """The Event of one more piece of a text, made as it is sent over SSE, with one line of data."""
+class SSEEvent(NamedTuple):
+    """An Event that is made as it is sent over SSE, which most clients ask for; its data are one line."""
 
     type: str
     sse: bytes

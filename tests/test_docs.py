@@ -7,6 +7,8 @@ import importlib
 import os
 import pkgutil
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,21 @@ def test_links_lead_somewhere(page: Path) -> None:
         if anchor:
             titles = re.findall(r"^#+ (.*)$", place.read_text(), re.MULTILINE)
             assert anchor[1:] in {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}
+
+
+def test_the_examples_of_a_page_are_one_test() -> None:
+    """Those of a page that were divided among processes, or chosen from, missed what came before them."""
+    collected = subprocess.run(
+        [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "docs"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=True,
+    )
+    pages = re.findall(r"^(docs/.*\.md)::", collected.stdout, re.MULTILINE)
+    assert "docs/deploy.md" in pages
+    assert len(pages) == len(set(pages))
 
 
 def test_the_pages_are_listed_and_lead_on() -> None:

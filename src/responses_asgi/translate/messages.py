@@ -124,6 +124,10 @@ class _Round:
     answered: bool = False
     """An output of one of the calls has been passed."""
 
+    @property
+    def is_empty(self) -> bool:
+        return not (self.said or self.refusals or self.calls or self.thoughts or self.answered)
+
 
 class _MessageWriter:
     """Collects messages in order, one round of the assistant at a time."""
@@ -262,7 +266,10 @@ class _MessageWriter:
         current.answered = True
 
     def _end_round(self) -> None:
-        current, self._round = self._round, _Round()
+        current = self._round
+        if current.is_empty:
+            return
+        self._round = _Round()
         if not (current.said or current.refusals or current.calls):
             for path, _ in current.thoughts:
                 self._losses.report(path, "dropped", "no message of the assistant follows it")

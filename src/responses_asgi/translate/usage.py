@@ -49,9 +49,8 @@ _RESPONSES_NAMES = {
 }
 _CHAT_NAMES = {theirs: ours for ours, theirs in FIGURES + DETAILS}
 
-_CONSUMED = frozenset(
-    [name for pair in FIGURES + DETAILS for name in pair] + [s for row in SPELLINGS for s in row[2]]
-)
+_SPELT = frozenset(spelling for row in SPELLINGS for spelling in row[2])
+_CONSUMED = _SPELT.union(*FIGURES, *DETAILS)
 
 
 def responses_usage(usage: object) -> JSON | None:
@@ -99,21 +98,30 @@ def summed(usages: Sequence[JSON | None]) -> JSON | None:
 def _said_in(names: dict[str, str], usage: object) -> JSON | None:
     if not isinstance(usage, dict):
         return None
-    given = {theirs: _figure(usage, ours, theirs) for ours, theirs in FIGURES}
-    if given["input_tokens"] is None and given["output_tokens"] is None:
+    read: JSON = {theirs: _figure(usage, (ours, theirs)) for ours, theirs in FIGURES}
+    given, told = read["input_tokens"], read["output_tokens"]
+    if given is None and told is None:
         return None
-    read: JSON = {name: value or 0 for name, value in given.items()}
-    if given["total_tokens"] is None:
+    read["input_tokens"], read["output_tokens"] = given or 0, told or 0
+    if read["total_tokens"] is None:
         read["total_tokens"] = read["input_tokens"] + read["output_tokens"]
-    read |= {theirs: _details(usage, ours, theirs) for ours, theirs in DETAILS}
+    for ours, theirs in DETAILS:
+        read[theirs] = _details(usage, (ours, theirs))
+    spelt = not _SPELT.isdisjoint(usage)
     for parent, figure, spellings in SPELLINGS:
-        found = _whole(read[parent].get(figure))
-        read[parent][figure] = (_figure(usage, *spellings) or 0) if found is None else found
+        details = read[parent]
+        found = _figure(details, (figure,))
+        if found is None and spelt:
+            found = _figure(usage, spellings)
+        details[figure] = found or 0
+    said = {name: read[theirs] for theirs, name in names.items()}
+    if usage.keys() <= _CONSUMED:
+        return said
     rest = {name: value for name, value in usage.items() if name not in _CONSUMED and value is not None}
-    return {**{name: read[theirs] for theirs, name in names.items()}, **rest}
+    return {**said, **rest}
 
 
-def _figure(usage: JSON, *names: str) -> int | None:
+def _figure(usage: JSON, names: Sequence[str]) -> int | None:
     for name in names:
         # Of all the spellings there are, a server has few.
         if name in usage and (figure := _whole(usage[name])) is not None:
@@ -121,11 +129,13 @@ def _figure(usage: JSON, *names: str) -> int | None:
     return None
 
 
-def _details(usage: JSON, *names: str) -> JSON:
+def _details(usage: JSON, names: Sequence[str]) -> JSON:
     # Gateways fill in the object of the other API, too, and leave one of the two empty.
-    given = [usage[name] for name in names if isinstance(usage.get(name), dict)]
-    found: JSON = next(filter(None, given), {})
-    return {name: value for name, value in found.items() if value is not None}
+    for name in names:
+        found = usage.get(name)
+        if found and isinstance(found, dict):
+            return {name: value for name, value in found.items() if value is not None}
+    return {}
 
 
 def _whole(value: object) -> int | None:

@@ -33,12 +33,13 @@ class Losses(list[Loss]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._seen: set[tuple[str, Action]] = set()
+        self._seen: set[tuple[str, Action]] | None = None  # most requests lose nothing
 
     def report(self, path: str, action: Action, reason: str) -> None:
         """Add a loss unless the same path and action is there already."""
-        if (path, action) not in self._seen:
-            self._seen.add((path, action))
+        seen = self._seen = set() if self._seen is None else self._seen
+        if (path, action) not in seen:
+            seen.add((path, action))
             self.append(Loss(path, action, reason))
 
 

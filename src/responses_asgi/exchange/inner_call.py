@@ -15,6 +15,7 @@ import asyncio
 from collections.abc import Callable
 
 from responses_asgi.types.asgi import ASGIApp, Message, Scope, Send
+from responses_asgi.upstreams.request import Presence
 
 __all__ = ["InnerCall"]
 
@@ -22,7 +23,7 @@ LINGER = 60.0
 """Seconds an app has, after its answer is complete, until its final body message."""
 
 
-class InnerCall:
+class InnerCall(Presence):
     """Made per call, with the request `body` that the app gets.
 
     `cancel` says whether the app is cancelled when the client leaves, `grace` seconds later; `is_answered`
@@ -30,12 +31,12 @@ class InnerCall:
     """
 
     def __init__(self, body: bytes, *, cancel: bool, grace: float, is_answered: Callable[[], bool]) -> None:
+        super().__init__()
         self.client_left = False
         self._body: bytes | None = body
         self._cancel = cancel
         self._grace = grace
         self._loop = asyncio.get_running_loop()
-        self._over = False
         self._waits: asyncio.Event | None = None
         self._is_answered = is_answered
         self._finished = False
@@ -93,7 +94,7 @@ class InnerCall:
         if self._body is not None:
             body, self._body = self._body, None
             return {"type": "http.request", "body": body, "more_body": False}
-        if not self._over:
+        if not self.over:
             # Apps that never listen need no event, and most of those that do, do so once.
             self._waits = self._waits or asyncio.Event()
             await self._waits.wait()
@@ -101,9 +102,11 @@ class InnerCall:
 
     def _tell(self) -> None:
         """The app is to be told that nobody listens any more."""
-        self._over = True
+        self.over = True
         if self._waits:
             self._waits.set()
+        if self.on_left and not self._finished:
+            self.on_left()
 
     def _end_after(self, seconds: float) -> None:
         self._stop_timer()

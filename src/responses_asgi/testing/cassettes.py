@@ -118,7 +118,7 @@ class Replay:
             await deny_websocket(receive, send)
         else:
             body = RequestBody(receive)
-            await while_client_stays(receive, self._answer(scope, body, send), after=body.complete)
+            await while_client_stays(receive, self._answer(scope, body, send), after=body)
 
     def problems(self, *, all_used: bool = True) -> list[str]:
         """What was asked and is not recorded and, with `all_used`, what is recorded and was not asked."""

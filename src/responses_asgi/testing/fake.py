@@ -149,7 +149,7 @@ class FakeModel:
             await deny_websocket(receive, send)
         else:
             body = RequestBody(receive)
-            await while_client_stays(receive, self._serve(scope, body, send), after=body.complete)
+            await while_client_stays(receive, self._serve(scope, body, send), after=body)
 
     async def _serve(self, scope: Scope, body: RequestBody, send: Send) -> None:
         try:

@@ -16,6 +16,8 @@ __all__ = ["Attempts"]
 class Attempts:
     """Sends one request with a client of httpx or httpx2; `repeats` is how often it was sent again."""
 
+    __slots__ = ("_client", "_retry", "repeats")
+
     def __init__(self, client: Any, retry: RetryPolicy) -> None:
         self._client = client
         self._retry = retry

@@ -55,7 +55,7 @@ class HandlerUpstream:
             await deny_websocket(receive, send)
         else:
             body = RequestBody(receive)
-            await while_client_stays(receive, self._answer(scope, body, send), after=body.complete)
+            await while_client_stays(receive, self._answer(scope, body, send), after=body)
 
     async def _answer(self, scope: Scope, body: RequestBody, send: Send) -> None:
         wire = _Wire(send)

@@ -28,6 +28,20 @@ _logger = logging.getLogger("responses_asgi.upstream")
 class Relay:
     """Carries one request; made for it and thrown away. `client` is of httpx or httpx2."""
 
+    __slots__ = (
+        "_attempts",
+        "_body",
+        "_client",
+        "_headers",
+        "_own",
+        "_receive",
+        "_route",
+        "_scope",
+        "_secrets",
+        "_send",
+        "_started",
+    )
+
     def __init__(self, route: Route, client: Any, scope: Scope, receive: Receive, send: Send) -> None:
         self._route = route
         self._client = client
@@ -43,13 +57,12 @@ class Relay:
 
     async def run(self) -> None:
         """Ask the server and send its answer; raises UpstreamError when that breaks off after its start."""
-        await while_client_stays(self._receive, self._answer(), after=self._body.complete)
+        await while_client_stays(self._receive, self._answer(), after=self._body)
 
     async def _answer(self) -> None:
         try:
             await self._body.begin()
-            url = await self._prepare()
-            response = await self._ask(url)
+            response = await self._ask(await self._prepare())
             try:
                 await self._deliver(response)
             finally:
@@ -74,7 +87,7 @@ class Relay:
         self._headers = call.headers
         self._own = call.own
         self._secrets = call.secrets
-        if not self._body.complete.is_set():
+        if not self._body.complete:
             length = by_name(self._scope["headers"]).get("content-length")
             if length is not None:
                 self._headers.append((b"content-length", length.encode("latin-1")))
@@ -91,12 +104,16 @@ class Relay:
         return model if isinstance(model, str) else None
 
     async def _ask(self, url: str) -> Any:
-        return await self._attempts.send(
+        """The server's answer; what was sent for it is not kept while it streams."""
+        response = await self._attempts.send(
             lambda: self._client.build_request(
                 self._scope["method"], url, headers=self._headers, content=self._body.content()
             ),
             repeatable=lambda: self._body.repeatable,
         )
+        self._body.drop()
+        self._headers = []
+        return response
 
     async def _deliver(self, response: Any) -> None:
         status: int = response.status_code

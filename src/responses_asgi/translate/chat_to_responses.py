@@ -92,7 +92,7 @@ class ChatToResponses(RepeatingTranslator):
     @property
     def failure(self) -> APIError | None:
         """The first error that one of the upstream's answers reported."""
-        return self._failure or next((s.failure for s in self._streams if s.failure), None)
+        return self._failure
 
     def complete(self, call: int = 0) -> bool:
         """Whether this call's answer is over, so that nothing more needs to be read."""
@@ -113,7 +113,9 @@ class ChatToResponses(RepeatingTranslator):
 
     def feed(self, chunk: JSON, call: int = 0) -> list[Event]:
         """The chunks of one Responses event, or of one whole response."""
-        self._streams[call].feed(chunk)
+        stream = self._streams[call]
+        stream.feed(chunk)
+        self._failure = self._failure or stream.failure
         return self._writer.take()
 
     def repeat(self, text: str, call: int = 0) -> list[Event]:
@@ -133,7 +135,9 @@ class ChatToResponses(RepeatingTranslator):
         return running.chunks.more_of(texts)
 
     def _again(self, text: str, call: int) -> list[Event]:
-        self._streams[call].feed_again(text)
+        stream = self._streams[call]
+        stream.feed_again(text)
+        self._failure = self._failure or stream.failure
         return self._writer.take()
 
     def finish(self, *, marker: bool) -> list[Event]:

@@ -78,13 +78,13 @@ class Repeats:
         "_before",
         "_begin",
         "_end",
+        "_ends",
         "_head",
         "_joints",
         "_kinds",
         "_last",
         "_least",
         "_name",
-        "_opening",
         "_tail",
         "_tries",
     )
@@ -97,9 +97,9 @@ class Repeats:
         self._begin = self._end = 0
         # What is shorter than a tail and a head holds the values of one event.
         self._least = 0
-        # The name of the event, and how much of the head stands before its data.
+        # The name of the event, and what of head and tail is of its data.
         self._name: str | None = None
-        self._opening = 0
+        self._ends = b"", b""
         self._kinds: list[_Kind] = []
         # Of each value but the last: `holds` and `never`, and the bytes between it and the next one.
         self._before: list[tuple[_Holds, int, bytes]] = []
@@ -124,7 +124,7 @@ class Repeats:
         """The same for an event with this name and data."""
         if self._head is None or name != self._name:
             return None
-        head, tail = self._head[self._opening :], self._tail[:-2]
+        head, tail = self._ends
         if not (data.startswith(head) and data.endswith(tail)):
             return None
         return self._one(data[len(head) : len(data) - len(tail)])
@@ -217,9 +217,8 @@ class Repeats:
 
     def _know(self, fixed: list[bytes], kinds: list[_Kind]) -> None:
         """Take what stands before, between and after the values, of these kinds, as that which stays."""
-        opening = encode(self._name or "", b"")[:-2]
-        self._opening = len(opening)
-        self._head, self._tail = opening + fixed[0], fixed[-1] + b"\n\n"
+        self._ends = fixed[0], fixed[-1]
+        self._head, self._tail = encode(self._name or "", b"")[:-2] + fixed[0], fixed[-1] + b"\n\n"
         self._begin, self._end = len(self._head), -len(self._tail)
         self._least = self._begin - self._end
         self._kinds, self._last = kinds, (kinds[-1].holds, kinds[-1].never)

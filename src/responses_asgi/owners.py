@@ -79,8 +79,10 @@ class Owners:
 
     def _hash(self, kind: bytes, *parts: str | bytes) -> str:
         """No two kinds and lists of parts give the same: every part is preceded by its length."""
-        encoded = [part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part for part in parts]
-        told = b"".join([b"%d:%b" % (len(part), part) for part in (kind, *encoded)])
+        told = b"%d:%b" % (len(kind), kind)
+        for part in parts:
+            encoded = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
+            told += b"%d:%b" % (len(encoded), encoded)
         if self._secret is None:
             return hashlib.sha256(told).hexdigest()
         return hmac.new(self._secret, told, hashlib.sha256).hexdigest()

@@ -42,7 +42,7 @@ class InnerCall(Presence):
         self._finished = False
         self._given_up = False
         self._lingers = False
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
         self._limit: asyncio.Timeout | None = None
 
     async def run(self, app: ASGIApp, scope: Scope, send: Send) -> None:
@@ -63,7 +63,8 @@ class InnerCall(Presence):
         """The answer is complete: what the app still does is its own affair, but not for ever."""
         if not self._lingers:
             self._lingers = True
-            self._end_after(LINGER)
+            # Nearly every app is at its end before the loop turns, which spares it a timer.
+            self._timer = self._loop.call_soon(self._end_after, LINGER)
 
     def finished(self) -> None:
         """The app has sent its final body."""

@@ -43,7 +43,7 @@ async def read_body(scope: Scope, receive: Receive, *, options: Options) -> byte
             encoding = value
     inflate = _inflate(encoding.decode("latin-1").strip().lower(), limit) if encoding else None
     pieces: list[bytes] = []
-    size = received = 0
+    inflated = received = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
@@ -57,10 +57,10 @@ async def read_body(scope: Scope, receive: Receive, *, options: Options) -> byte
                 raise _too_large(limit) from None
             except ValueError as error:
                 raise InvalidRequestError(f"The request body cannot be read: {error}.") from None
-        pieces.append(piece)
-        size += len(piece)
-        if max(size, received) > limit:
+            inflated += len(piece)
+        if received > limit or inflated > limit:
             raise _too_large(limit)
+        pieces.append(piece)
         if not message.get("more_body"):
             return b"".join(pieces)
 
@@ -87,7 +87,7 @@ def parse_body(body: bytes, *, max_depth: int, model: str | None = None) -> Any:
         and _is_deeper(value, max_depth)
     ):
         raise InvalidRequestError(f"The JSON of the request is nested more than {max_depth} levels deep.")
-    if (infinite := _infinite(value)) is not None:
+    if _holds_infinite(value) and (infinite := _infinite(value)) is not None:
         raise InvalidRequestError(
             f"Invalid '{infinite}': it is no finite number.", param=infinite, code="invalid_value"
         )
@@ -123,6 +123,20 @@ def _is_deeper(value: Any, depth: int) -> bool:
         if not level:
             return False
     return True
+
+
+def _holds_infinite(value: Any) -> bool:
+    """Whether there is a number that is not finite. Every request is walked through for that."""
+    walked = [value]
+    for container in walked:  # which grows meanwhile
+        kind = type(container)
+        for child in container.values() if kind is dict else container if kind is list else ():
+            kind = type(child)
+            if kind is dict or kind is list:
+                walked.append(child)
+            elif kind is float and not isfinite(child):
+                return True
+    return False
 
 
 def _infinite(value: Any) -> str | None:

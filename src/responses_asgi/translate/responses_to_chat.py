@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from responses_asgi.errors import APIError
 from responses_asgi.loss import Losses
@@ -12,7 +12,7 @@ from responses_asgi.translate.response_object import new_response
 from responses_asgi.translate.response_writer import NewId, ResponseWriter
 from responses_asgi.translate.to_chat_request import to_chat_request
 from responses_asgi.translate.to_responses_stream import ResponsesStream
-from responses_asgi.translate.tool_table import ToolTable, tool_table
+from responses_asgi.translate.tool_table import ToolRow, ToolTable, tool_table
 from responses_asgi.translate.translator import History, RepeatingTranslator
 from responses_asgi.types.events import Dialect, Event
 from responses_asgi.types.json import JSON
@@ -65,7 +65,7 @@ class ResponsesToChat(RepeatingTranslator):
         self._profile = profile
         self._history = history
         self._upstream_model = upstream_model
-        self._table: ToolTable | None = None
+        self._tools = _Tools(body, profile, history)
         response = new_response(body, response_id=new_id("resp_"), created_at=now(), dialect=dialect)
         response["model"] = body.get("model") or upstream_model or ""
         response |= history.echo
@@ -81,7 +81,7 @@ class ResponsesToChat(RepeatingTranslator):
             self._writer,
             profile=profile,
             losses=self.losses,
-            tools=lambda: self._tools().rows,
+            tools=self._tools.rows,
             used_call_ids=_call_ids(body, history),
             keep_model=bool(upstream_model and body.get("model")),
             seal=seal,
@@ -110,17 +110,9 @@ class ResponsesToChat(RepeatingTranslator):
             losses=self.losses,
             items=items,
             history=self._history.items,
-            tools=self._tools,
+            tools=self._tools.table,
         )
         return {**chat, "model": self._upstream_model} if self._upstream_model else chat
-
-    def _tools(self, losses: Losses | None = None) -> ToolTable:
-        """The table of the request, made once: there may be many tools."""
-        if self._table is None:
-            self._table = tool_table(
-                self._body, profile=self._profile, history=self._history.items, losses=losses
-            )
-        return self._table
 
     def start(self) -> list[Event]:
         """`response.created` and `response.in_progress`."""
@@ -159,6 +151,31 @@ class ResponsesToChat(RepeatingTranslator):
     def snapshot(self) -> JSON:
         """The response object of the terminal event."""
         return self._writer.response
+
+
+class _Tools:
+    """The table of a request, made once, when it is wanted: there may be many tools.
+
+    It does not know the translator, which would be a cycle: that would live until cycles are collected.
+    """
+
+    def __init__(self, body: JSON, profile: Profile, history: History) -> None:
+        self._body = body
+        self._profile = profile
+        self._history = history
+        self._table: ToolTable | None = None
+
+    def table(self, losses: Losses | None = None) -> ToolTable:
+        """What is lost of the tools is reported by the first one who asks with `losses`."""
+        if self._table is None:
+            self._table = tool_table(
+                self._body, profile=self._profile, history=self._history.items, losses=losses
+            )
+        return self._table
+
+    def rows(self) -> Mapping[str, ToolRow]:
+        """The rows of the table."""
+        return self.table().rows
 
 
 def _call_ids(body: JSON, history: History) -> list[str]:

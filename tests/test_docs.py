@@ -1,19 +1,23 @@
-"""The examples in docstrings are run, and links in the documentation lead somewhere."""
+"""The examples in docstrings are run; links, commands and pages of the documentation are there."""
 
 from __future__ import annotations
 
+import argparse
 import doctest
 import importlib
 import os
 import pkgutil
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import responses_asgi
+from responses_asgi.cli import main
 
 ROOT = Path(__file__).parent.parent
 MODULES = sorted(
@@ -99,3 +103,38 @@ def test_what_was_decided_anew_says_so() -> None:
             assert f"{word.lower()} by [{later}](" in row
             changed += 1
     assert changed >= 2
+
+
+def commands() -> list[str]:
+    """The command lines of this package in the pages, and in what its own `--help` shows."""
+    shown = [
+        block for page in PAGES for block in re.findall(r"```console\n(.*?)```", page.read_text(), re.DOTALL)
+    ]
+    shown += re.findall(r"\| `([^`|]+)` \|", (ROOT / "README.md").read_text())
+    modules = [importlib.import_module(name) for name in MODULES if name.startswith("responses_asgi.cli")]
+    shown += [vars(module).get("EXAMPLES", "") for module in modules]
+    lines = re.findall(r"(?:^|[|(&]) *(responses-asgi [^\n|&<)]*)", "\n".join(shown), re.MULTILINE)
+    return sorted({re.split(r" {2,}| #", line)[0].strip() for line in lines})
+
+
+@pytest.mark.parametrize("line", commands())
+def test_commands_are_ones_that_there_are(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is read as the command line reads it, and then not run."""
+    parse = argparse.ArgumentParser.parse_args
+
+    def parsed(parser: argparse.ArgumentParser, *given: Any) -> argparse.Namespace:
+        options = parse(parser, *given)
+        assert callable(options.run)
+        options.run = lambda _: 0
+        return options
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parsed)
+    assert main(shlex.split(line)[1:]) == 0
+
+
+def test_targets_of_make_are_ones_that_there_are() -> None:
+    there = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for page in PAGES:
+        text = page.read_text()
+        named = re.findall(r"`make ([a-z-]+)", text) + re.findall(r"^make ([a-z-]+)", text, re.MULTILINE)
+        assert set(named) <= there, page.name

@@ -472,3 +472,37 @@ def test_what_nobody_can_read_any_more_stands_for_nothing() -> None:
     for summary in (lost, foreign):
         history, _ = covered([said, summary], [])
         assert history[0] == said
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize(("each", "compacted"), [(10, False), (300, True)])
+async def test_the_host_counts_the_tokens_if_it_can(each: int, compacted: bool, is_async: bool) -> None:
+    """By estimate, the conversation would be compacted in the first case, and not in the second."""
+    counted: list[JSON] = []
+
+    def count(body: JSON) -> int:
+        counted.append(body)
+        return each * len(body["input"])
+
+    async def count_later(body: JSON) -> int:
+        await asyncio.sleep(0)
+        return count(body)
+
+    said = [{"role": "assistant", "content": "Hm." if compacted else LONG}] * 5
+    turns = ["Oslo.", "Sunny."] if compacted else ["Sunny."]
+    async with client_of(*turns, count_tokens=count_later if is_async else count) as client:
+        response = await client.post([*said, {"role": "user", "content": "?"}], context_management=MANAGED)
+        assert [item["type"] for item in response["output"]] == (
+            ["compaction", "message"] if compacted else ["message"]
+        )
+    assert counted[0]["model"] == "m"
+    assert len(counted[0]["input"]) == 6
+
+
+async def test_the_loss_says_whether_tokens_are_estimated(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", "responses_asgi")
+    for settings in ({}, {"count_tokens": lambda body: 1}):
+        async with client_of("Hi.", **settings) as client:
+            await client.post("Hi", context_management=MANAGED)
+    told = [each.getMessage() for each in caplog.records if "context_management" in each.getMessage()]
+    assert ["estimated" in each for each in told] == [True, False]

@@ -140,7 +140,7 @@ class Attempt:
             headers=asked.headers,
         )
         ask = Ask(pair, upstream, options, service.hosted, context)
-        body, compaction = compaction_of(turn, pair)
+        body, compaction = await compaction_of(turn, pair, service.count_tokens)
         translator, tools = await ask(body, past)
         for loss in (*asked.losses, *turn.losses):
             translator.losses.report(loss.path, loss.action, loss.reason)

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from responses_asgi.errors import InvalidRequestError
 from responses_asgi.exchange.asking import Ask
 from responses_asgi.exchange.pairs import Pair, Past
+from responses_asgi.exchange.token_counts import CountTokens, counted_tokens
 from responses_asgi.exchange.tool_rounds import ToolTurn
 from responses_asgi.history import Turn
 from responses_asgi.history.compaction import as_items, is_kept, summary_question
@@ -40,7 +41,8 @@ FIELD = "context_management"
 # would be gone: the next turn would be over the threshold again.
 LEAST_SHARE = 4
 
-_ESTIMATED = "tokens are estimated, and the model itself writes the summary"
+_COUNTED = "the model itself writes the summary"
+_ESTIMATED = f"tokens are estimated, and {_COUNTED}"
 
 
 class Compaction(NamedTuple):
@@ -121,10 +123,13 @@ class CompactedTurn:
         )
 
 
-def compaction_of(turn: Turn, pair: Pair) -> tuple[JSON, Compaction | None]:
+async def compaction_of(
+    turn: Turn, pair: Pair, count: CountTokens | None = None
+) -> tuple[JSON, Compaction | None]:
     """The request of a turn without what asks for a compaction, and the compaction that is due, if any.
 
-    Raises InvalidRequestError when there is nothing that could be compacted.
+    `count` counts the tokens of a request; None: they are estimated. Raises what it raises, and
+    InvalidRequestError when there is nothing that could be compacted.
     """
     body = turn.body
     if pair.client_api != "responses" or pair.spoken == "responses":
@@ -143,18 +148,22 @@ def compaction_of(turn: Turn, pair: Pair) -> tuple[JSON, Compaction | None]:
         return body, Compaction(body, items, answered=False)
     if not body.get(FIELD):
         return body, None
-    threshold = _threshold(body[FIELD], turn.losses)
+    threshold = _threshold(body[FIELD], turn.losses, _COUNTED if count else _ESTIMATED)
     body = without(body, (FIELD,))
     items = [*before, *as_items(body.get("input"))]
-    if threshold is None or estimate_tokens({**body, "input": items}).tokens <= threshold:
+    if threshold is None or await _tokens({**body, "input": items}, count) <= threshold:
         return body, None
-    if why := _hindrance(items, as_items(body.get("input")), threshold):
+    if why := await _hindrance(body, items, threshold, count):
         turn.losses.report(FIELD, "clamped", why)
         return body, None
     return body, Compaction(body, items, answered=True)
 
 
-def _threshold(entries: Sequence[JSON], losses: Losses) -> int | None:
+async def _tokens(body: JSON, count: CountTokens | None) -> int:
+    return estimate_tokens(body).tokens if count is None else await counted_tokens(count, body)
+
+
+def _threshold(entries: Sequence[JSON], losses: Losses, how: str) -> int | None:
     """The tokens from which on a conversation is compacted; None: it never is."""
     thresholds = []
     for i, entry in enumerate(entries):
@@ -163,16 +172,20 @@ def _threshold(entries: Sequence[JSON], losses: Losses) -> int | None:
         else:
             losses.report(f"{FIELD}[{i}]", "dropped", "only compaction from a threshold on is known here")
     if thresholds:
-        losses.report(FIELD, "emulated", _ESTIMATED)
+        losses.report(FIELD, "emulated", how)
     return min(thresholds, default=None)
 
 
-def _hindrance(items: Sequence[JSON], given: Sequence[JSON], threshold: int) -> str | None:
+async def _hindrance(
+    body: JSON, items: Sequence[JSON], threshold: int, count: CountTokens | None
+) -> str | None:
     """Why a conversation is not compacted although it is too long."""
-    if any(item.get("type") == "mcp_approval_response" for item in given):
+    if any(item.get("type") == "mcp_approval_response" for item in as_items(body.get("input"))):
         return "a call that was approved is to be made first"
-    gone = [item for item in items if not is_kept(item)]
-    if estimate_tokens({"input": gone}).tokens * LEAST_SHARE < threshold:
+    gone = {"input": [item for item in items if not is_kept(item)]}
+    if body.get("model"):
+        gone["model"] = body["model"]  # how a text is cut into tokens depends on it
+    if await _tokens(gone, count) * LEAST_SHARE < threshold:
         return "nearly all of it are messages of the user, which are kept"
     return None
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from responses_asgi.exchange.hosted_tools import HostedTools
     from responses_asgi.exchange.interceptors import Interceptor
     from responses_asgi.exchange.run import Tries
+    from responses_asgi.exchange.token_counts import CountTokens
 
 __all__ = ["Choose", "Detach", "Note", "Route", "Service"]
 
@@ -53,7 +54,8 @@ class Service:
     `state` knows what came before a request and keeps what came of it, `memory` what the next turn of a Chat
     client of a Responses upstream needs, `note` is told how upstreams answered. `detach` makes answers in the
     background; None: that is refused. `hosted` are the tools that are run here; None: there are none.
-    `interceptors` stand around every exchange, the outermost first.
+    `interceptors` stand around every exchange, the outermost first. `count_tokens` counts the tokens of a
+    Responses request; None: they are estimated.
     """
 
     options: Options
@@ -63,3 +65,4 @@ class Service:
     detach: Detach | None = None
     hosted: HostedTools | None = None
     interceptors: Sequence[Interceptor] = ()
+    count_tokens: CountTokens | None = None

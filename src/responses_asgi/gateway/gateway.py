@@ -140,7 +140,7 @@ class Gateway:
         self._hosted: Hosted | None = given.get("hosted")
         self._background = make_background(given, self.state, self.options)
         guard = self._make_guard(given)
-        self._service = self._make_service(guard)
+        self._service = self._make_service(guard, given)
         if self._background is not None:
             self._background.prepare = preparing(self._service, self._responding)
         self._resources = self._make_resources(guard, given)
@@ -345,7 +345,7 @@ class Gateway:
             self.state.store, owners=self.state.owners, app=app or next(iter(checking), None), **settings
         )
 
-    def _make_service(self, guard: Guard) -> Service:
+    def _make_service(self, guard: Guard, given: Mapping[str, Any]) -> Service:
         store = self.state.store
         memory = (
             CallMemory(store or MemoryStore()) if self._hosted or self._table.translates("chat") else None
@@ -359,6 +359,7 @@ class Gateway:
             detach=self._background,
             hosted=self._hosted,
             interceptors=self._interceptors,
+            count_tokens=given.get("count_tokens"),
         )
 
     def _make_resources(self, guard: Guard, given: Mapping[str, Any]) -> Resources:

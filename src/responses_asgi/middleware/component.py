@@ -81,6 +81,7 @@ class Component:
         self.state = make_state(given, default=MemoryStore if keeps else lambda: None)
         self._interceptors = make_interceptors(given)
         self._hosted: Hosted | None = given.get("hosted")
+        self._count_tokens = given.get("count_tokens")
         looked_at = is_edited(self.upstream) or self._interceptors or self._hosted
         self._passes = spoken == self.client and self.state.store is None and not looked_at
         self._beside = self._make_beside()
@@ -100,7 +101,7 @@ class Component:
             bases=bases,
             apis=frozenset({self.client}),
             options=self.options,
-            count_tokens=given.get("count_tokens"),
+            count_tokens=self._count_tokens,
             ask_tokens=self._ask_tokens if self.client == spoken == "responses" else None,
             stateless=self.client == "responses" != spoken,
             # Apps have conversations of their own; ours are at their root only if they are asked for.
@@ -324,6 +325,7 @@ class Component:
             detach=self._background,
             hosted=self._hosted,
             interceptors=self._interceptors,
+            count_tokens=self._count_tokens,
         )
 
     def _upstream_of(self, app: ASGIApp | Upstream, record: dict[str, Any]) -> Upstream:

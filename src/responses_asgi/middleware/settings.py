@@ -51,7 +51,8 @@ class ServiceSettings(TypedDict, total=False):
     - `auth_path`: a path of the wrapped app that is asked, by GET with the client's headers, whether the
       client may use what is kept; `auth_ttl`: without it, the seconds for which a credential that the app has
       accepted may do so.
-    - `count_tokens`: `(body) -> int`, sync or async: the tokens of a Responses request.
+    - `count_tokens`: `(body) -> int`, sync or async: the tokens of a Responses request, for `input_tokens`
+      and the threshold of `context_management`. Default: an estimate, or the upstream's own count.
     - `background`: the bounds of background work, see `BackgroundLimits`; False: none is done. It needs a
       store for it, such as those of this package.
     - `webhooks`: who is told when background responses have ended: receivers, or `Webhooks` over the same

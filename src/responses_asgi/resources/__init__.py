@@ -8,7 +8,8 @@
 
 from __future__ import annotations
 
-from responses_asgi.resources.call import Ask, CountTokens
+from responses_asgi.exchange.token_counts import CountTokens
+from responses_asgi.resources.call import Ask
 from responses_asgi.resources.resources import Resources
 
 __all__ = ["Ask", "CountTokens", "Resources"]

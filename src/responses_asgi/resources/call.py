@@ -12,6 +12,7 @@ from responses_asgi.background import Background
 from responses_asgi.errors import InvalidRequestError
 from responses_asgi.exchange.options import Options
 from responses_asgi.exchange.request import parse_body, read_body
+from responses_asgi.exchange.token_counts import CountTokens
 from responses_asgi.history.chain import Kept
 from responses_asgi.history.state import State
 from responses_asgi.loss import LOSS_HEADER, Losses, header_value
@@ -21,13 +22,10 @@ from responses_asgi.types.checks import Open, check
 from responses_asgi.types.json import JSON
 from responses_asgi.upstreams.replies import send_json
 
-__all__ = ["Ask", "Call", "ClientLeft", "CountTokens", "Method", "Services"]
+__all__ = ["Ask", "Call", "ClientLeft", "Method", "Services"]
 
 Ask: TypeAlias = Callable[[Scope, JSON], Awaitable[JSON]]
 """`(client's scope, Responses body, not streamed) -> the upstream's JSON`; raises APIError with its error."""
-
-CountTokens: TypeAlias = Callable[[JSON], int | Awaitable[int]]
-"""`(Responses body whose input is the whole history) -> number of input tokens`; may be `async def`."""
 
 
 class ClientLeft(Exception):

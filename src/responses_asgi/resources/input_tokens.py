@@ -8,9 +8,8 @@ Source: https://platform.openai.com/docs/api-reference/responses/input-tokens
 
 from __future__ import annotations
 
-import inspect
-
 from responses_asgi.errors import APIError
+from responses_asgi.exchange.token_counts import counted_tokens
 from responses_asgi.history.compaction import as_items
 from responses_asgi.history.turn import Turn
 from responses_asgi.loss import Losses
@@ -64,11 +63,7 @@ async def _exact(call: Call, body: JSON) -> int | None:
     """
     services = call.services
     if services.count_tokens is not None:
-        counted = services.count_tokens(body)
-        tokens = await counted if inspect.isawaitable(counted) else counted
-        if not isinstance(tokens, int):
-            raise TypeError(f"count_tokens returned {type(tokens).__name__}, expected int")
-        return tokens
+        return await counted_tokens(services.count_tokens, body)
     if services.ask_tokens is None:
         return None
     try:

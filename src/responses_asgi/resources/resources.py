@@ -16,9 +16,10 @@ from responses_asgi.background import Background
 from responses_asgi.errors import APIError
 from responses_asgi.exchange.options import Options
 from responses_asgi.exchange.refusals import telling_refusals
+from responses_asgi.exchange.token_counts import CountTokens
 from responses_asgi.history.state import State
 from responses_asgi.resources import chat_completions, conversations, responses
-from responses_asgi.resources.call import Ask, Call, ClientLeft, CountTokens, Method, Services
+from responses_asgi.resources.call import Ask, Call, ClientLeft, Method, Services
 from responses_asgi.resources.params import Params
 from responses_asgi.types.asgi import Message, Receive, Scope, Send
 from responses_asgi.upstreams.replies import send_error, send_to_nobody

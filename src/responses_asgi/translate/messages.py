@@ -240,16 +240,17 @@ class _MessageWriter:
             self._losses.report(f"{path}.namespace", "emulated", "a part of the name")
         if kind is CUSTOM and self._profile.custom_tools:
             return {"type": "custom", "custom": {"name": name, "input": item["input"]}}
+        arguments = kind.arguments(item)
         if kind is CUSTOM:
             self._losses.report(path, "emulated", "sent as a function call with the argument `input`")
         elif kind is not FUNCTION:
             self._losses.report(path, "emulated", "sent as a function call")
-        elif kind.arguments(item) != (item["arguments"] or "{}"):
+        elif arguments != (item["arguments"] or "{}"):
             self._losses.report(f"{path}.arguments", "emulated", "no JSON, sent as a text inside of one")
         environment = (item.get("environment") or {}).get("type", "local")
         if environment != "local":
             self._losses.report(f"{path}.environment", "dropped", "Chat tool calls have no environment")
-        return _function_call(name, kind.arguments(item))
+        return _function_call(name, arguments)
 
     def _output(self, position: int, path: str, item: JSON) -> None:
         call = self._pairs.call_of.get(position)

@@ -97,6 +97,8 @@ class ToolTable:
 
     def found(self, item: JSON) -> list[str]:
         """The names upstream of the tools that an item declares."""
+        if "tools" not in item:
+            return []
         offers = [offer for _, tool in _tools_of(item, "") for offer in _offers("", tool)]
         names = (self._names.get(offer.key) for offer in offers)
         return list(dict.fromkeys(name for name in names if name))

@@ -422,6 +422,13 @@ def test_an_error_keeps_its_code_and_status() -> None:
     assert (got.failure.status, got.failure.code) == (429, "rate_limit_exceeded")
 
 
+@pytest.mark.parametrize("id", [["msg"], {"a": 1}, 1, None])
+def test_the_id_that_an_event_names_its_item_by_may_be_anything(id: Any) -> None:
+    told = events(said(0, "a"))
+    got = answer([{**event, "item_id": id} if "item_id" in event else event for event in told])
+    assert got.message["content"] == "a"
+
+
 @pytest.mark.parametrize(
     "details", [None, "odd", ["odd"], {"reason": None}, {"reason": ["odd"]}, {"reason": {}}]
 )

@@ -318,6 +318,13 @@ def test_thinking_parts_are_no_text() -> None:
     assert refused.lost == [("messages[1].content", "dropped")]
 
 
+def test_thinking_of_an_odd_shape_is_read_as_far_as_it_can_be() -> None:
+    pieces = [{"type": "text", "text": ["odd"]}, "odd", {"type": "text", "text": "Think."}]
+    message = {"role": "assistant", "content": [{"type": "thinking", "thinking": pieces}]}
+    made = Made(USER, message, profile="lmstudio")
+    assert made.items[1]["content"] == [{"type": "reasoning_text", "text": "Think."}]
+
+
 def test_the_same_thought_has_the_same_id() -> None:
     def thought(text: str) -> Any:
         return Made(USER, {"role": "assistant", "content": "A", "reasoning": text}).items[1]["id"]

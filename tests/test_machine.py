@@ -117,6 +117,16 @@ def test_signed_reasoning_travels_in_encrypted_content() -> None:
     ]
 
 
+def test_the_ids_of_reasoning_details_may_be_anything() -> None:
+    pieces = [{"type": "reasoning.encrypted", "id": id, "data": "a"} for id in ([1], [1], {"a": 1}, None)]
+    result = answer(
+        [*(delta({"reasoning_details": [piece]}) for piece in pieces), STOP],
+        {"include": ["reasoning.encrypted_content"]},
+    )
+    details = open_details(result.items("reasoning")[0]["encrypted_content"])
+    assert [(entry["id"], entry["data"]) for entry in details or ()] == [([1], "aa"), ({"a": 1}, "aa")]
+
+
 def test_encrypted_reasoning_after_the_answer_has_an_item_of_its_own() -> None:
     late = {"reasoning_details": [{"type": "reasoning.encrypted", "data": "x", "id": "1"}]}
     result = answer([delta({"content": "c"}), delta(late), STOP])

@@ -296,6 +296,13 @@ def test_further_fields_of_a_call_stay_on_its_item() -> None:
     assert item["status"] == "completed"
 
 
+def test_fields_of_a_call_that_items_have_for_something_else_are_reported() -> None:
+    result = answer([calls({**call(0, "a", "now", "{}"), "content": {"a": 1}, "namespace": 1}), STOP], TOOLS)
+    assert not {"content", "namespace"} & result.items("function_call")[0].keys()
+    lost = [(loss.path, loss.action) for loss in result.losses]
+    assert lost == [(f"output.function_call.{name}", "dropped") for name in ("content", "namespace")]
+
+
 def test_custom_tool_calls() -> None:
     fragment = {"index": 0, "id": "a", "type": "custom", "custom": {"name": "patch", "input": "*** Begin"}}
     rest = {"index": 0, "custom": {"input": " Patch"}}

@@ -28,6 +28,14 @@ TEXT_EVENTS = {
 # What the finished text holds when the model wrote nothing.
 EMPTY = {FUNCTION.call: "{}", CUSTOM.call: ""}
 
+# Fields by which items say something: what an upstream means by one of these in its call is another thing.
+_OF_ITEMS = frozenset(
+    {
+        *("content", "summary", "output", "arguments", "input", "action", "operation", "environment"),
+        *("namespace", "caller", "created_by", "encrypted_content", "tools"),
+    }
+)
+
 
 def open_call(
     writer: ResponseWriter,
@@ -90,7 +98,12 @@ class CallItem:
     def close(self, status: str, extra: JSON) -> None:
         """Finish the call; `extra` holds the upstream's further fields of it, to be given back next turn."""
         item = {**self._item, **self._fields(status), "status": status}
-        item |= {name: value for name, value in extra.items() if name not in item}
+        for name, value in extra.items():
+            if name not in _OF_ITEMS:
+                item.setdefault(name, value)
+            elif name not in item:
+                path = f"output.{self._kind.call}.{name}"
+                self._losses.report(path, "dropped", "it says something else of an item")
         self._writer.close_item(self.index, item)
 
     def _fields(self, status: str) -> JSON:

@@ -124,8 +124,9 @@ def join_details(fragments: list[JSON]) -> list[JSON]:
 
 
 def _continues(last: JSON, entry: JSON) -> bool:
-    ids = {last.get("id"), entry.get("id")} - {None}
-    return all(last.get(name) == entry.get(name) for name in ("type", "index")) and len(ids) < 2
+    ids = last.get("id"), entry.get("id")
+    same = None in ids or ids[0] == ids[1]
+    return same and all(last.get(name) == entry.get(name) for name in ("type", "index"))
 
 
 def an_object(value: object, where: str) -> JSON:

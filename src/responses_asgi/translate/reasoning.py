@@ -112,7 +112,8 @@ def _detail_text(entry: JSON) -> str | None:
     """The readable part of one `reasoning_details` entry (OpenRouter) or thinking part (Mistral)."""
     said = entry.get("text") or entry.get("summary") or entry.get("thinking")
     if isinstance(said, list):
-        said = "".join(part.get("text") or "" for part in said if isinstance(part, dict))
+        texts = (part.get("text") for part in said if isinstance(part, dict))
+        said = "".join(text for text in texts if isinstance(text, str))
     return said if isinstance(said, str) else None
 
 

@@ -68,7 +68,8 @@ class SaidItems:
         """The item an event belongs to; one that was never announced begins here, as of this kind."""
         index = event.get("output_index")
         item = self._at.get(index) if isinstance(index, int) else None
-        if item and event.get("item_id") in item.ids:
+        name = event.get("item_id")
+        if item and isinstance(name, str) and name in item.ids:
             return item
         return self._named(event, _names(event), kind)
 

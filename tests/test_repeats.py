@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -67,6 +68,7 @@ SHAPES: list[Any] = [
 texts = st.sampled_from(
     ["", "a", " b", "c\n", '"', "\\", "é", "\u2028", "😀", "<think>", "</think>"]
 ) | st.text(max_size=5)
+togethers = st.sampled_from([None, 1, 2, 4])
 chunks = st.tuples(st.sampled_from(SHAPES), st.lists(texts, min_size=1, max_size=5), st.booleans())
 
 
@@ -82,10 +84,22 @@ def framed(runs: list[tuple[Any, list[str], bool]]) -> bytes:
     return "".join(f"data: {document}\n\n" for document in said).encode("utf-8", "surrogatepass")
 
 
-def told_by(translator: Any, reader: ChunkReader, stream: bytes) -> tuple[list[Any], int]:
+def read_in(reader: ChunkReader, stream: bytes, together: int | None) -> Iterator[Any]:
+    """The chunks of a stream that comes in pieces of so many events each; None: in one piece."""
+    events = [event + b"\n\n" for event in stream.split(b"\n\n")[:-1]]
+    step = together or len(events)
+    for at in range(0, len(events), step):
+        yield from reader.read(b"".join(events[at : at + step]))
+        if reader.failure:
+            return
+
+
+def told_by(
+    translator: Any, reader: ChunkReader, stream: bytes, together: int | None = None
+) -> tuple[list[Any], int]:
     """The events of a whole stream, and how many of its chunks were told as texts."""
     events, repeated = translator.start(), 0
-    for chunk in reader.read(stream):
+    for chunk in read_in(reader, stream, together):
         if isinstance(chunk, tuple):
             repeated += len(chunk)
             events += translator.repeat_all(chunk)
@@ -108,25 +122,26 @@ def events_of(
     profile: str,
     dialect: Dialect = "openai",
     tools: list[JSON] | None = None,
+    together: int | None = None,
 ) -> tuple[Any, ...]:
     """The events of a stream, its losses and its answer; and how many of its chunks were told as texts."""
     reader, translator = (
         ChunkReader(max_event_bytes=1_000_000, repeats=repeats),
         machine(dialect, profile, tools),
     )
-    events, repeated = told_by(translator, reader, stream)
+    events, repeated = told_by(translator, reader, stream, together)
     told = [(event.type, event.data) for event in events]
     return (told, list(translator.losses), translator.snapshot()), repeated
 
 
 @examples(200)
-@given(st.lists(chunks, min_size=1, max_size=5), st.sampled_from(["generic", "llamacpp"]))
+@given(st.lists(chunks, min_size=1, max_size=5), st.sampled_from(["generic", "llamacpp"]), togethers)
 def test_repeated_chunks_become_the_events_of_whole_ones(
-    runs: list[tuple[Any, list[str], bool]], profile: str
+    runs: list[tuple[Any, list[str], bool]], profile: str, together: int | None
 ) -> None:
     stream = framed(runs)
     plain, none = events_of(stream, repeats=False, profile=profile)
-    repeated, _ = events_of(stream, repeats=True, profile=profile)
+    repeated, _ = events_of(stream, repeats=True, profile=profile, together=together)
     assert none == 0
     assert repeated == plain
 
@@ -138,7 +153,9 @@ def test_answers_of_servers_become_the_same_events(data: st.DataObject) -> None:
     stream = "".join(f"data: {json.dumps(document)}\n\n" for document in documents).encode()
     dialect: Dialect = data.draw(st.sampled_from(["openai", "openresponses"]))
     plain, _ = events_of(stream, repeats=False, profile="generic", dialect=dialect)
-    assert events_of(stream, repeats=True, profile="generic", dialect=dialect)[0] == plain
+    together = data.draw(togethers)
+    repeated, _ = events_of(stream, repeats=True, profile="generic", dialect=dialect, together=together)
+    assert repeated == plain
 
 
 # Events of a Responses stream, of which some find their item by other means than the usual ones.
@@ -185,11 +202,13 @@ def named(runs: list[tuple[Any, list[str], bool]], *, numbered: bool) -> bytes:
     return said
 
 
-def chunks_of(stream: bytes, *, repeats: bool, stop: str | None = None) -> tuple[Any, ...]:
+def chunks_of(
+    stream: bytes, *, repeats: bool, stop: str | None = None, together: int | None = None
+) -> tuple[Any, ...]:
     """The chunks of a Chat answer, its losses and the whole; and how many events were told as texts."""
     body = {"model": "m", "messages": [{"role": "user", "content": "Hi"}], **({"stop": stop} if stop else {})}
     reader, translator = ChunkReader(max_event_bytes=1_000_000, repeats=repeats), chat_translator(body)
-    events, repeated = told_by(translator, reader, stream)
+    events, repeated = told_by(translator, reader, stream, together)
     return ([event.data for event in events], list(translator.losses), translator.snapshot()), repeated
 
 
@@ -197,13 +216,18 @@ END = b'data: {"type": "response.completed", "response": {"status": "completed",
 
 
 @examples(200)
-@given(st.lists(runs_of_events, min_size=1, max_size=5), st.booleans(), st.sampled_from([None, "b", " b"]))
+@given(
+    st.lists(runs_of_events, min_size=1, max_size=5),
+    st.booleans(),
+    st.sampled_from([None, "b", " b"]),
+    togethers,
+)
 def test_repeated_events_become_the_chunks_of_whole_ones(
-    runs: list[tuple[Any, list[str], bool]], numbered: bool, stop: str | None
+    runs: list[tuple[Any, list[str], bool]], numbered: bool, stop: str | None, together: int | None
 ) -> None:
     stream = named(runs, numbered=numbered) + END
     plain, none = chunks_of(stream, repeats=False, stop=stop)
-    repeated, _ = chunks_of(stream, repeats=True, stop=stop)
+    repeated, _ = chunks_of(stream, repeats=True, stop=stop, together=together)
     assert none == 0
     assert repeated == plain
 
@@ -214,7 +238,7 @@ def test_answers_of_responses_servers_become_the_same_chunks(data: st.DataObject
     events = data.draw(responses_answers.streams(said, style))
     stream = "".join(f"data: {json.dumps(event)}\n\n" for event in events).encode()
     plain, _ = chunks_of(stream, repeats=False)
-    assert chunks_of(stream, repeats=True)[0] == plain
+    assert chunks_of(stream, repeats=True, together=data.draw(togethers))[0] == plain
 
 
 @pytest.mark.parametrize("number", [0, 2, 4, 5, 6])
@@ -335,13 +359,14 @@ fragments = st.tuples(st.sampled_from(FRAGMENTS), st.lists(written, min_size=1, 
     st.lists(fragments, min_size=1, max_size=6),
     st.sampled_from(FRAGMENTS[:5]),
     st.sampled_from(["generic", "llamacpp"]),
+    togethers,
 )
 def test_repeated_fragments_of_calls_become_the_events_of_whole_ones(
-    runs: list[tuple[Any, list[str], bool]], first: Any, profile: str
+    runs: list[tuple[Any, list[str], bool]], first: Any, profile: str, together: int | None
 ) -> None:
     stream = framed([(first, [""], False), *runs])
     plain, none = events_of(stream, repeats=False, profile=profile, tools=TOOLS)
-    repeated, _ = events_of(stream, repeats=True, profile=profile, tools=TOOLS)
+    repeated, _ = events_of(stream, repeats=True, profile=profile, tools=TOOLS, together=together)
     assert none == 0
     assert repeated == plain
 
@@ -434,6 +459,109 @@ def test_numbers_and_padding_that_nobody_reads_may_differ() -> None:
     chunk = b'{"choices":[{"delta":{"content":"a"}}],"sequence_number":1}'
     repeats.learn(chunk, loads(chunk))
     assert text_of(repeats, chunk.replace(b"1", b"2")) is None
+
+
+# Events as servers write them, in parts: a value that may differ is one of its own.
+WIRES: list[list[str]] = [
+    ["event: d\ndata: ", '{"type":"d","delta":', "TEXT", ',"sequence_number":', "NUMBER", "}\n\n"],
+    ['data: {"type":"d","delta":', "TEXT", ',"obfuscation":"', "LETTERS", '","item_id":"i"}\n\n'],
+    [
+        'data: {"type":"d","sequence_number":',
+        "NUMBER",
+        ',"delta":',
+        "TEXT",
+        ',"obfuscation":"',
+        "LETTERS",
+        '"}\n\n',
+    ],
+    ['data: {"choices":[{"delta":{"content":', "TEXT", "}}]}\n\n"],
+    ['data: {"choices":[{"delta":{"function_call":{"arguments":', "TEXT", "}}}]}\n\n"],
+    ['data: {"choices":[{"delta":{"tool_calls":[{"custom":{"input":', "TEXT", "}}]}}]}\n\n"],
+]
+# Among them what would make one list out of other events than those that were learned.
+ODD = [
+    "",
+    "1",
+    "07",
+    '"a"',
+    '"a","b"',
+    '"a"],["b"',
+    '],\n["c"',
+    "[1]",
+    "]",
+    '"',
+    ',"',
+    " 1",
+    '\n"a"',
+    '"a"\r',
+]
+PLAIN = {
+    "TEXT": st.sampled_from(["a", "\n", '"', "\\", "é", 'x","y', '"],["', "\u2028"]).map(json.dumps),
+    "NUMBER": st.integers(1, 2_000).map(str),
+    "LETTERS": st.sampled_from(["a", "0", "xY12"]),
+}
+
+
+@st.composite
+def wires(draw: st.DrawFn) -> bytes:
+    """Events of one kind, of which some are not whole, or have something odd in them."""
+    parts = draw(st.sampled_from(WIRES))
+    said = "".join(draw(PLAIN[part]) if part in PLAIN else part for part in parts)
+    for _ in range(draw(st.integers(1, 5))):
+        these = list(parts)
+        change = draw(st.sampled_from(["none", "none", "none", "swap", "twice", "without", "odd", "odd"]))
+        at, other = draw(st.integers(0, len(parts) - 1)), draw(st.integers(0, len(parts) - 1))
+        if change == "swap":
+            these[at], these[other] = these[other], these[at]
+        elif change == "twice":
+            these.insert(at, these[other])
+        elif change == "without":
+            del these[at]
+        elif change == "odd" and these[at] in PLAIN:
+            these[at] = draw(st.sampled_from(ODD))
+        said += "".join(draw(PLAIN[part]) if part in PLAIN else part for part in these)
+    return said.encode()
+
+
+def read_as_chunks(stream: bytes, *, repeats: bool, together: int | None) -> tuple[list[JSON], bool]:
+    """The chunks of a stream, those told as texts, too, without what nobody reads; and whether it failed."""
+    reader, read = ChunkReader(max_event_bytes=1_000_000, repeats=repeats), []
+    for chunk in read_in(reader, stream, together):
+        if isinstance(chunk, dict):
+            read.append(chunk)
+        else:
+            read += [with_text(read[-1], text) for text in ([chunk] if isinstance(chunk, str) else chunk)]
+    unread = ("sequence_number", "obfuscation")
+    return [{k: v for k, v in chunk.items() if k not in unread} for chunk in read], bool(reader.failure)
+
+
+@examples(300)
+@given(wires(), togethers)
+def test_what_is_not_quite_a_repetition_is_read_as_ever(stream: bytes, together: int | None) -> None:
+    # A failure ends what is read of its piece, so the pieces are the same.
+    plain = read_as_chunks(stream, repeats=False, together=together)
+    assert read_as_chunks(stream, repeats=True, together=together) == plain
+
+
+def test_values_of_several_events_are_not_taken_for_each_other() -> None:
+    repeats = Repeats()
+    data = b'{"type":"d","delta":"a","sequence_number":1}'
+    repeats.learn(data, loads(data), "d")
+    event = encode("d", data)
+    assert repeats.texts(event * 3) == ("a", "a", "a")
+    assert repeats.text("d", data) == "a"
+    assert repeats.text("e", data) is None
+    assert repeats.text("d", data + b" ") is None
+    for odd in (b'["a"]', b'"a","b"', b"", b'"a"],[1', b"7"):
+        assert repeats.texts(event + event.replace(b'"a"', odd) + event) is None
+    # As many of each value as there should be, but not each in its own place.
+    assert repeats.texts(event.replace(b'"a"', b"") + event.replace(b'"a"', b'"a","b"')) is None
+    # JSON would let line ends stand there; in an event they end the data.
+    assert repeats.texts(event + event.replace(b'"a"', b'\n"a"')) is None
+    assert repeats.texts(event + event.replace(b'"a"', b'"a"\r')) is None
+    assert repeats.texts(event.replace(b'"a"', b'"a"\r')) is None
+    repeats.learn(b'{"type":"d",\n"delta":"a"}', {"type": "d", "delta": "a"})
+    assert repeats.texts(b'data: {"type":"d",\n"delta":"a"}\n\n') is None
 
 
 def test_no_more_is_learned_from_a_server_that_says_something_new_in_every_chunk() -> None:

@@ -59,6 +59,8 @@ class CallMemory:
             for call in message.get("tool_calls") or ()
             if isinstance(call.get("id"), str)
         }
+        if not ids:
+            return _nothing
         found = await asyncio.gather(*(self._items(owner, call_id) for call_id in ids))
         known = dict(zip(ids, found, strict=True))
         return lambda call_id: known.get(call_id, ())
@@ -71,3 +73,8 @@ class CallMemory:
             return ()
         items: Sequence[JSON] = loads(record.data) if record else ()
         return items
+
+
+def _nothing(call_id: str) -> Sequence[JSON]:
+    """What is kept where no call is asked for."""
+    return ()

@@ -109,14 +109,23 @@ class InnerResponse:
             if not self._status:
                 raise RuntimeError("http.response.body was sent before http.response.start")
             more = message.get("more_body", False)
-            answer = self._answer
-            if self._number in answer.open:
+            answer, number = self._answer, self._number
+            if number in answer.open:
                 try:
-                    await self._take(message.get("body", b""), more)
+                    data, reader = message.get("body", b""), self._reader
+                    if self._inflate:
+                        data = self._unpack(self._inflate, data)
+                    if reader is None:
+                        await self._collect(data, more)
+                    elif (chunks := reader.read(data)) and more and not (reader.done or reader.failure):
+                        # Nearly every piece: nothing stands between it and its translation.
+                        await answer.feed(chunks, number)
+                    else:
+                        await self._stream(reader, chunks, data, more)
                 except Exception as error:
                     await self._fail(error)
                 else:
-                    if more and self._number not in answer.open:
+                    if more and number not in answer.open:
                         self._call.linger()
             if not more:
                 self._call.finished()
@@ -147,19 +156,6 @@ class InnerResponse:
                 await self._read_events()
         except Exception as error:
             await self._fail(error)
-
-    def _take(self, data: bytes, more: bool) -> Awaitable[None]:
-        """What is to be done with this piece of the body."""
-        reader = self._reader
-        if self._inflate:
-            data = self._unpack(self._inflate, data)
-        if reader is None:
-            return self._collect(data, more)
-        chunks = reader.read(data)
-        if chunks and more and not (reader.done or reader.failure):
-            # Nearly every piece: nothing stands between it and its translation.
-            return self._answer.feed(chunks, self._number)
-        return self._stream(reader, chunks, data, more)
 
     async def _stream(self, reader: ChunkReader, chunks: list[Chunk], data: bytes, more: bool) -> None:
         """These are the chunks in this piece of an event stream."""

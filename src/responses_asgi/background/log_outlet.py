@@ -71,12 +71,13 @@ class LogSink(LastingSink):
             raise self.failure
         self.started = True
         for event in events:
-            if event.data != DONE:
+            # Only what has no name may be that mark; to look at the data of each is dear.
+            if event.type or event.data != DONE:
                 self._waiting.append(LoggedEvent(self._number, event.sse))
                 self._number += 1
         if len(self._waiting) > _MOST_WAITING:
             await self.flush()
-        else:
+        elif self._timer is None:
             self._set_timer()
 
     async def flush(self) -> None:

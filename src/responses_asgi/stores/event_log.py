@@ -6,6 +6,7 @@ A log belongs to nobody: who may read it is decided by the record of its respons
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import ge
 from typing import NamedTuple, Protocol
 
 __all__ = ["EventLog", "LogPage", "LoggedEvent", "following"]
@@ -55,7 +56,7 @@ class EventLog(Protocol):
 
 def following(events: Sequence[LoggedEvent], last: int) -> list[LoggedEvent]:
     """The events behind number `last`. Raises ValueError when their numbers do not grow."""
-    numbers = [event.number for event in events]
-    if any(number <= before for before, number in zip([-1, *numbers], numbers, strict=False)):
-        raise ValueError(f"events are logged by growing numbers from 0 on, got {numbers[:20]}")
+    numbers = [-1, *[event.number for event in events]]
+    if any(map(ge, numbers, numbers[1:])):
+        raise ValueError(f"events are logged by growing numbers from 0 on, got {numbers[1:21]}")
     return [event for event in events if event.number > last]

@@ -59,7 +59,7 @@ class MemoryEventLog:
             new = following(events, log.last)
             if epoch < log.epoch or (log.ended and new):
                 raise VersionConflictError("This log is written by another, or has ended.")
-            more = sum(EVENT_BYTES + len(event.data) for event in new)
+            more = EVENT_BYTES * len(new) + sum([len(event.data) for event in new])
             if id not in self._logs:
                 more += LOG_BYTES
             self._make_room(id, more, now)

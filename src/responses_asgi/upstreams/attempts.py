@@ -41,7 +41,10 @@ class Attempts:
                 pause = self._retry.pause(failures)
                 failures += 1
             else:
-                asked = self._retry.pause_after(answers, response.status_code, by_name(response.headers.raw))
+                status = response.status_code
+                # Only failures are asked for again; the headers of the others need not be read.
+                told = by_name(response.headers.raw) if status >= 400 else {}
+                asked = self._retry.pause_after(answers, status, told)
                 if asked is None or not repeatable():
                     return response
                 await response.aclose()

@@ -108,7 +108,8 @@ class FastClient:
         """
         assert stream, "answers are only streamed"
         assert not follow_redirects, "redirects are never followed"
-        await self._wait_for_free()
+        if self._free is not None:
+            await self._wait_for_free(self._free)
         await _see_who_hung_up()
         body = self._body(request)
         try:
@@ -166,13 +167,12 @@ class FastClient:
         """Close all connections."""
         await self._session.close()
 
-    async def _wait_for_free(self) -> None:
-        if self._free is not None:
-            try:
-                async with asyncio.timeout(self._pool):
-                    await self._free.acquire()
-            except TimeoutError:
-                raise httpx.PoolTimeout("no connection is free") from None
+    async def _wait_for_free(self, free: asyncio.Semaphore) -> None:
+        try:
+            async with asyncio.timeout(self._pool):
+                await free.acquire()
+        except TimeoutError:
+            raise httpx.PoolTimeout("no connection is free") from None
 
     def _give_back(self) -> None:
         if self._free is not None:

@@ -61,24 +61,27 @@ NEVER_FORWARDED = frozenset(
 # Hop-by-hop headers (RFC 9110, 7.6.1), and those that speak for the upstream's own site or server process.
 NOT_RETURNED = frozenset(
     {
-        "alt-svc",
-        "connection",
-        "date",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "sec-websocket-accept",
-        "sec-websocket-extensions",
-        "sec-websocket-protocol",
-        "server",
-        "set-cookie",
-        "strict-transport-security",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
+        b"alt-svc",
+        b"connection",
+        b"date",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"sec-websocket-accept",
+        b"sec-websocket-extensions",
+        b"sec-websocket-protocol",
+        b"server",
+        b"set-cookie",
+        b"strict-transport-security",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
     }
 )
+
+_OF_BODY = (b"content-encoding", b"content-length")
+"""Headers that speak of a body as it came."""
 
 # Encodings undone here when a server uses them unasked: a reader of events needs plain bytes.
 DECODED = frozenset({"gzip", "deflate", "x-gzip"})
@@ -193,14 +196,18 @@ def answer_headers(
     `decoded`: the body's encoding was undone. `retried`: the request was sent more than once; a client that
     retried on top of that would multiply the load, so it is told not to.
     """
-    received = [(name.decode("latin-1").lower(), value) for name, value in headers]
-    left_out = set(NOT_RETURNED)
-    for name, value in received:
-        if name == "connection":
-            left_out.update(token.strip().lower() for token in value.decode("latin-1").split(","))
-    if decoded:
-        left_out |= {"content-encoding", "content-length"}
+    left_out = set(_OF_BODY) if decoded else set()
     if retried:
-        left_out.add("x-should-retry")
-    kept = [(name.encode("latin-1"), value) for name, value in received if name not in left_out]
-    return [*kept, (b"x-should-retry", b"false")] if retried else kept
+        left_out.add(b"x-should-retry")
+    kept: list[tuple[bytes, bytes]] = []
+    for given, value in headers:
+        name = given.lower()
+        if name not in NOT_RETURNED:
+            kept.append((name, value))
+        elif name == b"connection":  # which names others of the kind
+            left_out.update(token.strip().lower() for token in value.split(b","))
+    if left_out:
+        kept = [header for header in kept if header[0] not in left_out]
+    if retried:
+        kept.append((b"x-should-retry", b"false"))
+    return kept

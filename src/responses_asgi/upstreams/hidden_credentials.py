@@ -31,6 +31,8 @@ def from_query(query: bytes) -> tuple[str, dict[str, str]]:
     >>> from_query(b"model=m&api-key=k")
     ('model=m', {'api-key': 'k'})
     """
+    if not query:
+        return "", {}
     text = quote_from_bytes(query, safe=_PRINTABLE)
     kept: list[str] = []
     found: dict[str, str] = {}
@@ -61,6 +63,8 @@ def from_subprotocols(offered: Sequence[str]) -> tuple[list[str], dict[str, str]
     >>> from_subprotocols(["realtime", "openai-insecure-api-key.k"])
     (['realtime'], {'authorization': 'Bearer k'})
     """
+    if not offered:
+        return [], {}
     kept = [name for name in offered if not name.lower().startswith(KEY_SUBPROTOCOL)]
     keys = [name[len(KEY_SUBPROTOCOL) :] for name in offered if name not in kept]
     return kept, _as_header("authorization", keys[-1]) if keys else {}

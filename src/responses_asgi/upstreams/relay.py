@@ -111,6 +111,7 @@ class Relay:
             ),
             repeatable=lambda: self._body.repeatable,
         )
+        response.request = None  # of whose headers and body httpx would keep copies
         self._body.drop()
         self._headers = []
         return response

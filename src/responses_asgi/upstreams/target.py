@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
@@ -56,11 +57,15 @@ def endpoint_of(scope: Scope) -> Endpoint:
     >>> endpoint_of({"path": "/ai/v1/models/llama", "root_path": "/ai"}).name
     'models/llama'
     """
-    path: str = scope["path"]
-    raw = (scope.get("raw_path") or b"").decode("latin-1").partition("?")[0]
+    return _endpoint(scope["path"], scope.get("raw_path") or b"", scope.get("root_path") or "")
+
+
+@lru_cache(maxsize=64)  # nearly every request goes to one of a few paths
+def _endpoint(path: str, raw_path: bytes, root_path: str) -> Endpoint:
+    raw = raw_path.decode("latin-1").partition("?")[0]
     if unquote(raw) != path:  # absent, or left behind by a middleware that rewrote the path
         raw = percent_encoded(path)
-    root = percent_encoded(scope.get("root_path") or "").rstrip("/")
+    root = percent_encoded(root_path).rstrip("/")
     if raw == root or raw.startswith(root + "/"):
         raw = raw[len(root) :]
     prefix = _CLIENT_PREFIX.match(raw)

@@ -139,9 +139,10 @@ def _details(usage: JSON, names: Sequence[str]) -> JSON:
 
 
 def _whole(value: object) -> int | None:
-    if isinstance(value, str) and value.isdecimal():
-        value = int(value[:20])
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
+    if type(value) is not int:  # nearly every figure is one, and no bool
+        if isinstance(value, str) and value.isdecimal():
+            value = int(value[:20])
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return None
     # Beyond this a JSON number is no longer exact; NaN and Infinity fail the comparison too.
     return int(value) if abs(value) < 2**53 else None

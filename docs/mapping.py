@@ -56,6 +56,11 @@ field that is in none of these tables is the client's or the server's own: it is
 `[]` stands for any place in a list. What is said without a profile holds for `openai`; a remark in
 parentheses names the profile it was seen with. `generic`, which wrapped apps and unknown hosts have, sends
 only what nearly every server knows.
+
+The tables tell the translation alone, as the conversion functions do it. A component does more before and
+after it: with a store, `previous_response_id`, `conversation`, `store` and stored items are served
+([State](state.md)), and so is `background` ([Background](background.md)); hosted tools are run where functions
+for them were given ([Tools](tools.md)).
 """
 
 FOOT = """\

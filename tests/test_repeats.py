@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from responses_asgi.exchange.decoding import ChunkReader
 from responses_asgi.sse import encode
+from responses_asgi.translate import chunk_reader
 from responses_asgi.translate.repeats import Repeats, with_text
 from responses_asgi.types.events import Dialect
 from responses_asgi.types.json import loads
@@ -431,10 +432,12 @@ def test_nearly_all_fragments_of_a_usual_call_are_repetitions(name: str, named: 
 def text_of(repeats: Repeats, data: bytes) -> str | None:
     """The text of an event by itself, which is that of each of several, too."""
     event = encode("", data)
-    text = repeats.texts(event)
+    if repeats.last is None:
+        return None
+    text = repeats.last.texts(event)
     assert text is None or isinstance(text, str)
     for several in (2, 5):
-        told = repeats.texts(event * several)
+        told = repeats.last.texts(event * several)
         if text is not None:
             assert told == (text,) * several
         elif told is not None:
@@ -548,20 +551,65 @@ def test_values_of_several_events_are_not_taken_for_each_other() -> None:
     data = b'{"type":"d","delta":"a","sequence_number":1}'
     repeats.learn(data, loads(data), "d")
     event = encode("d", data)
-    assert repeats.texts(event * 3) == ("a", "a", "a")
-    assert repeats.text("d", data) == "a"
-    assert repeats.text("e", data) is None
-    assert repeats.text("d", data + b" ") is None
+    assert repeats.last is not None
+    assert repeats.last.texts(event * 3) == ("a", "a", "a")
+    assert repeats.last.text("d", data) == "a"
+    assert repeats.last.text("e", data) is None
+    assert repeats.last.text("d", data + b" ") is None
     for odd in (b'["a"]', b'"a","b"', b"", b'"a"],[1', b"7"):
-        assert repeats.texts(event + event.replace(b'"a"', odd) + event) is None
+        assert repeats.last.texts(event + event.replace(b'"a"', odd) + event) is None
     # As many of each value as there should be, but not each in its own place.
-    assert repeats.texts(event.replace(b'"a"', b"") + event.replace(b'"a"', b'"a","b"')) is None
+    assert repeats.last.texts(event.replace(b'"a"', b"") + event.replace(b'"a"', b'"a","b"')) is None
     # JSON would let line ends stand there; in an event they end the data.
-    assert repeats.texts(event + event.replace(b'"a"', b'\n"a"')) is None
-    assert repeats.texts(event + event.replace(b'"a"', b'"a"\r')) is None
-    assert repeats.texts(event.replace(b'"a"', b'"a"\r')) is None
+    assert repeats.last.texts(event + event.replace(b'"a"', b'\n"a"')) is None
+    assert repeats.last.texts(event + event.replace(b'"a"', b'"a"\r')) is None
+    assert repeats.last.texts(event.replace(b'"a"', b'"a"\r')) is None
     repeats.learn(b'{"type":"d",\n"delta":"a"}', {"type": "d", "delta": "a"})
-    assert repeats.texts(b'data: {"type":"d",\n"delta":"a"}\n\n') is None
+    assert repeats.last is None
+
+
+def test_chunks_before_the_last_one_are_known_again() -> None:
+    repeats = Repeats()
+    data = [b'{"type":"d","output_index":%d,"delta":"a","sequence_number":1}' % index for index in range(6)]
+    for each in data:
+        assert repeats.known("d", each) is None
+        # More than are tried in vain: those that were repeated count as none.
+        repeats.learn(each, loads(each), "d")
+        assert repeats.last is not None
+        assert repeats.last.text("d", each) == "a"
+    for index in (4, 5, 2, 3, 1):
+        other = data[index].replace(b'"a"', b'"b"').replace(b":1}", b":77}")
+        assert repeats.known("e", other) is None
+        chunk = {"type": "d", "output_index": index, "delta": "b", "sequence_number": 1}
+        assert repeats.known("d", other) == chunk
+        assert repeats.last is not None
+        assert repeats.last.text("d", data[index]) == "a"
+    # So many are kept.
+    assert repeats.known("d", data[0]) is None
+
+
+def test_calls_in_turns_are_read_without_parsing(monkeypatch: pytest.MonkeyPatch) -> None:
+    events: list[JSON] = []
+    for index in range(2):
+        item = {"type": "function_call", "id": f"f{index}", "call_id": f"c{index}", "name": "f"}
+        events.append({"type": "response.output_item.added", "output_index": index, "item": item})
+    place = [{"item_id": f"f{index}", "output_index": index} for index in range(2)]
+    for number in range(20):
+        delta = {"type": "response.function_call_arguments.delta", **place[number % 2], "delta": f"{number} "}
+        events.append({**delta, "sequence_number": number + 1})
+    stream = b"".join(encode(event["type"], json.dumps(event).encode()) for event in events)
+    plain, _ = chunks_of(stream + END, repeats=False)
+    parsed: list[bytes] = []
+
+    def counted(data: bytes) -> Any:
+        parsed.append(data)
+        return loads(data)
+
+    monkeypatch.setattr(chunk_reader, "loads", counted)
+    for together in (1, None):
+        parsed.clear()
+        assert chunks_of(stream + END, repeats=True, together=together)[0] == plain
+        assert len(parsed) == 5
 
 
 def test_no_more_is_learned_from_a_server_that_says_something_new_in_every_chunk() -> None:

@@ -43,8 +43,9 @@ class ChunkReader:
         """The chunks that `data` completes."""
         try:
             whole = self._sse.whole(data)
-            if self._repeats is not None and len(whole) <= self._max:
-                texts = self._repeats.texts(whole)
+            shape = None if self._repeats is None else self._repeats.last
+            if shape is not None and len(whole) <= self._max:
+                texts = shape.texts(whole)
                 if texts is not None:
                     return [texts]
             events = self._sse.events(whole)
@@ -64,9 +65,12 @@ class ChunkReader:
         repeats = self._repeats
         for name, data in events:
             self.begun = True
-            if repeats is not None and (text := repeats.text(name, data)) is not None:
-                chunks.append(text)
-                continue
+            if repeats is not None:
+                text = None if repeats.last is None else repeats.last.text(name, data)
+                again = repeats.known(name, data) if text is None else text
+                if again is not None:
+                    chunks.append(again)
+                    continue
             if not data.startswith(b"{"):
                 data = data.strip()  # noqa: PLW2901 - the same data
                 # FastAPI's ServerSentEvent(data="[DONE]") is quoted on the wire; some servers write [done].

@@ -1,4 +1,4 @@
-"""Chunks that repeat the one before them in all but their text: known by their bytes, and never parsed.
+"""Chunks that repeat one before them in all but their text: known by their bytes, and never parsed.
 
 The text is what the model writes: what it says or thinks, or the arguments of a call.
 
@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeAlias
 from responses_asgi.sse import encode
 from responses_asgi.types.json import JSON, dumps, loads, strict_loads
 
-__all__ = ["Repeats", "Texts", "with_text"]
+__all__ = ["Repeats", "Shape", "Texts", "with_text"]
 
 Texts: TypeAlias = str | tuple[str, ...]
 """The text of a chunk that repeats the one before it in all else; or those of several, in their order."""
@@ -33,6 +33,9 @@ _UNREAD_FIELDS = {"chat": ("obfuscation",), "responses": ("sequence_number", "ob
 
 # Chunks that are learned from in vain before no more is tried.
 _TRIES = 4
+
+# Chunks before the last one that are known again: as many as calls are usually told in turns.
+_KEPT = 4
 
 
 _Holds: TypeAlias = Callable[[bytes], bool] | None
@@ -58,20 +61,11 @@ _NUMBER = _Kind(int, holds=bytes.isdigit, never=ord("0"))
 _PADDING = _Kind(str, b'"', b'"', bytes.isalnum)
 
 
-class Repeats:
-    """Knows the repetitions of the last chunk of one stream, be it a Chat chunk or a Responses event.
+class Shape:
+    """What stays the same of a chunk while its text changes; `used`: there was a repetition of it.
 
-    `learn` is shown a chunk that is none, and `texts` tells of the next events what they say, if they are
-    that chunk again.
-
-    >>> repeats = Repeats()
-    >>> data = b'{"choices": [{"index": 0, "delta": {"content": "Hel"}}]}'
-    >>> repeats.learn(data, loads(data))
-    >>> event = b'data: {"choices": [{"index": 0, "delta": {"content": "lo"}}]}\\n\\n'
-    >>> repeats.texts(event), repeats.texts(event + event)
-    ('lo', ('lo', 'lo'))
-    >>> repeats.texts(event.replace(b"0", b"1")) is None
-    True
+    `fixed` are the bytes of its event's data before, between and after the values that differ, which are of
+    these kinds; `name` is that of its event.
     """
 
     __slots__ = (
@@ -86,46 +80,45 @@ class Repeats:
         "_least",
         "_name",
         "_tail",
-        "_tries",
+        "chunk",
+        "used",
     )
 
-    def __init__(self) -> None:
-        # The bytes of an event before the first value that may differ, and after the last one; None: nothing
-        # can be repeated.
-        self._head: bytes | None = None
-        self._tail = b""
-        self._begin = self._end = 0
+    def __init__(self, chunk: JSON, name: str | None, fixed: list[bytes], kinds: list[_Kind]) -> None:
+        self.chunk = chunk
+        self.used = False
+        self._name = name
+        self._ends = fixed[0], fixed[-1]
+        # The bytes of an event before the first value and after the last one.
+        self._head, self._tail = encode(name or "", b"")[:-2] + fixed[0], fixed[-1] + b"\n\n"
+        self._begin, self._end = len(self._head), -len(self._tail)
         # What is shorter than a tail and a head holds the values of one event.
-        self._least = 0
-        # The name of the event, and what of head and tail is of its data.
-        self._name: str | None = None
-        self._ends = b"", b""
-        self._kinds: list[_Kind] = []
+        self._least = self._begin - self._end
+        self._kinds = kinds
+        between = fixed[1:-1]
         # Of each value but the last: `holds` and `never`, and the bytes between it and the next one.
-        self._before: list[tuple[_Holds, int, bytes]] = []
-        self._last: tuple[_Holds, int] = None, -1
-        self._joints: list[tuple[bytes, bytes]] = []
-        self._tries = _TRIES
-
-    def forget(self) -> None:
-        """There is no last chunk that could be repeated."""
-        self._head = None
+        self._before = [
+            (kind.holds, kind.never, after) for kind, after in zip(kinds[:-1], between, strict=True)
+        ]
+        self._last = kinds[-1].holds, kinds[-1].never
+        joints = [
+            (after, kind.ends + b",\n" + following.begins)
+            for kind, after, following in zip(kinds[:-1], between, kinds[1:], strict=True)
+        ]
+        self._joints = [(self._tail + self._head, kinds[-1].ends + b"],\n[" + kinds[0].begins), *joints]
 
     def texts(self, events: bytes) -> Texts | None:
         """The text of this event of the stream, or of each of these, if they have one, and are otherwise the
-        last chunk again; None: they are not."""
-        head = self._head
-        if head is None or not (events.startswith(head) and events.endswith(self._tail)):
+        chunk again; None: they are not."""
+        if not (events.startswith(self._head) and events.endswith(self._tail)):
             return None
         values = events[self._begin : self._end]
         return self._one(values) if len(values) < self._least else self._run(values)
 
     def text(self, name: str | None, data: bytes) -> str | None:
         """The same for an event with this name and data."""
-        if self._head is None or name != self._name:
-            return None
         head, tail = self._ends
-        if not (data.startswith(head) and data.endswith(tail)):
+        if name != self._name or not (data.startswith(head) and data.endswith(tail)):
             return None
         return self._one(data[len(head) : len(data) - len(tail)])
 
@@ -153,7 +146,7 @@ class Repeats:
         # Around the quotes JSON would allow line ends, which would have ended the event's data.
         if not text or type(text) is not str or literal[0] != _QUOTE or literal[-1] != _QUOTE:
             return None
-        self._tries = _TRIES
+        self.used = True
         return text
 
     def _run(self, values: bytes) -> Texts | None:
@@ -187,12 +180,56 @@ class Repeats:
                 (texts,) = zip(*column, strict=True)
         if set(map(type, texts)) != {str} or not all(texts):
             return None
-        self._tries = _TRIES
+        self.used = True
         return texts
 
+
+class Repeats:
+    """Knows the repetitions of the chunks of one stream, be they Chat chunks or Responses events.
+
+    `learn` is shown a chunk that is none. `last` is then its shape, which tells of the next events what they
+    say, if they are that chunk again; None where it cannot be repeated. `known` finds repetitions of the
+    chunks before it: parallel calls may be told in turns.
+
+    >>> repeats = Repeats()
+    >>> data = b'{"choices": [{"index": 0, "delta": {"content": "Hel"}}]}'
+    >>> repeats.learn(data, loads(data))
+    >>> event = b'data: {"choices": [{"index": 0, "delta": {"content": "lo"}}]}\\n\\n'
+    >>> repeats.last.texts(event), repeats.last.texts(event + event)
+    ('lo', ('lo', 'lo'))
+    >>> repeats.last.texts(event.replace(b"0", b"1")) is None
+    True
+    """
+
+    __slots__ = ("_others", "_tries", "last")
+
+    def __init__(self) -> None:
+        self.last: Shape | None = None
+        self._others: list[Shape] = []
+        self._tries = _TRIES
+
+    def forget(self) -> None:
+        """The last chunk is none that could be repeated."""
+        if self.last is not None:
+            if self.last.used:
+                self._tries = _TRIES
+            self._others = [self.last, *self._others[: _KEPT - 1]]
+            self.last = None
+
+    def known(self, name: str | None, data: bytes) -> JSON | None:
+        """The chunk in an event that repeats one before the last in all but its text, which then is the last
+        one; what nobody reads is as in that one. None: it does not."""
+        for shape in self._others:
+            text = shape.text(name, data)
+            if text is not None:
+                self._others.remove(shape)
+                self.forget()
+                self.last = shape
+                return with_text(shape.chunk, text)
+        return None
+
     def learn(self, data: bytes, chunk: JSON, name: str | None = None) -> None:
-        """Take this chunk, which `data` of an event with this name holds, as the one that is repeated from
-        now on."""
+        """Take this chunk, which `data` of an event with this name holds, as the last one."""
         self.forget()
         path = _path(chunk) if self._tries and b"\n" not in data else None
         if path is None:
@@ -211,26 +248,8 @@ class Repeats:
             values = sorted([*padding, *numbers, (*found.span(1), _SAID, dumps(text))], key=_place)
             fixed = _without(data, values)
             if _is_json(b"".join([fixed[0], *map(bytes.__add__, [v[3] for v in values], fixed[1:])]), wanted):
-                self._name = name
-                self._know(fixed, [kind for _, _, kind, _ in values])
+                self.last = Shape(chunk, name, fixed, [kind for _, _, kind, _ in values])
                 return
-
-    def _know(self, fixed: list[bytes], kinds: list[_Kind]) -> None:
-        """Take what stands before, between and after the values, of these kinds, as that which stays."""
-        self._ends = fixed[0], fixed[-1]
-        self._head, self._tail = encode(self._name or "", b"")[:-2] + fixed[0], fixed[-1] + b"\n\n"
-        self._begin, self._end = len(self._head), -len(self._tail)
-        self._least = self._begin - self._end
-        self._kinds, self._last = kinds, (kinds[-1].holds, kinds[-1].never)
-        between = fixed[1:-1]
-        self._before = [
-            (kind.holds, kind.never, after) for kind, after in zip(kinds[:-1], between, strict=True)
-        ]
-        joints = [
-            (after, kind.ends + b",\n" + following.begins)
-            for kind, after, following in zip(kinds[:-1], between, kinds[1:], strict=True)
-        ]
-        self._joints = [(self._tail + self._head, kinds[-1].ends + b"],\n[" + kinds[0].begins), *joints]
 
 
 _QUOTE = ord('"')

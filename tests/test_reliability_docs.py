@@ -1,4 +1,4 @@
-"""`docs/reliability.md` names tests that exist, and shows the table of the tests."""
+"""The promises of `docs/reliability.md` and `docs/security.md` name tests that exist."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from tests.chaos.endings import ENDINGS
 
 HERE = Path(__file__).parent
 PAGE = (HERE.parent / "docs" / "reliability.md").read_text(encoding="utf-8")
-NAMED = sorted(set(re.findall(r"`((?:chaos/)?test_\w+\.py(?:::\w+)?)`", PAGE)))
+SECURITY = (HERE.parent / "docs" / "security.md").read_text(encoding="utf-8")
+NAMED = sorted(set(re.findall(r"`((?:chaos/)?test_\w+\.py(?:::\w+)?)`", PAGE + SECURITY)))
 
 
 def test_every_promise_names_a_test() -> None:
@@ -34,3 +35,9 @@ def test_what_servers_do_is_the_table_of_the_tests() -> None:
         for signal, endings in signals.items():
             cells = " | ".join(endings[name] for name in ("short stream", "long stream", "long document"))
             assert f"| {server} | {signal} | {cells} |\n" in PAGE
+
+
+def test_every_promise_about_credentials_names_a_test() -> None:
+    promised = re.findall(r"^(\d+)\. \*\*", SECURITY, re.MULTILINE)
+    assert promised
+    assert re.findall(r"^\| (\d+) \| `test_", SECURITY, re.MULTILINE) == promised

@@ -137,7 +137,9 @@ class Intercepted:
         self.ended: Ended | None = None
         self._all = all_of_it
         # Most have nothing there, and it is asked for twice in an exchange.
-        self._active = [each for each in all_of_it if type(each).active is not Interception.active]
+        self._active = (
+            [each for each in all_of_it if type(each).active is not Interception.active] if all_of_it else []
+        )
 
     def __bool__(self) -> bool:
         """Whether anything stands around this exchange."""

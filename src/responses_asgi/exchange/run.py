@@ -141,9 +141,11 @@ class Tries:
     @classmethod
     async def prepare(cls, asked: Asked, routes: Sequence[Route], service: Service) -> Tries:
         """Everything before the first upstream is called. Raises APIError."""
-        intercepted = await intercept(service.interceptors, asked, routes[0].upstream)
-        if intercepted:
+        if service.interceptors:
+            intercepted = await intercept(service.interceptors, asked, routes[0].upstream)
             asked = asked._replace(headers=intercepted.upstream_headers)
+        else:
+            intercepted = Intercepted(())
         try:
             with intercepted.active():
                 first = await Attempt.prepare(asked, routes[0], service)

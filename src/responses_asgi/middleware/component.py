@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
@@ -207,13 +207,12 @@ class Component:
             app=self.upstream.app if self._passes else None,
         )
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send, target: Target) -> None:
+    def _serve(self, scope: Scope, receive: Receive, send: Send, target: Target) -> Awaitable[None]:
         """Answer a request to one of our paths."""
         route = Route(self.upstream, target.path)
         if self._passes and not target.model:
-            await pass_untouched(scope, receive, send, client=self.client, route=route)
-            return
-        await run_exchange(
+            return pass_untouched(scope, receive, send, client=self.client, route=route)
+        return run_exchange(
             scope,
             receive,
             send,

@@ -71,6 +71,8 @@ class Targets:
         base = (self.upstream_path or "").removesuffix(self._upstream_ending)
         if base == self.upstream_path or (path + "/").startswith(base + "/"):
             base = ""
+        if not (base or root or scope.get("root_path")) and scope.get("raw_path"):
+            return scope
         raw: bytes = scope.get("raw_path") or raw_path(scope["path"])
         raw = raw_path(base) + raw.removeprefix(raw_path(root))
         return {**scope, "root_path": "", "path": base + path, "raw_path": raw}

@@ -62,6 +62,9 @@ models:
 
 server: {host: 0.0.0.0, port: 8000, workers: 4, log_level: warning}
 store: sqlite:///responses.db
+auth: {keys_store: "sqlite:///keys.db"}
+rate_limits: {models: {"house-*": {requests: 20, concurrent: 2}, "*": {tokens: 200000}}}
+telemetry: {prometheus: true, audit: audit.jsonl}
 cors: {origins: ["https://chat.example.org"]}
 limits: {max_body_bytes: 20000000}
 background: {running: 200, retention: 3600}

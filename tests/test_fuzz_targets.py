@@ -5,10 +5,13 @@ from __future__ import annotations
 import sys
 from itertools import islice
 from pathlib import Path
+from random import Random
 
 import pytest
 
+from tests.examples import SCALE
 from tests.fuzz.__main__ import main
+from tests.fuzz.mutations import mutated
 from tests.fuzz.targets import TARGETS
 from tests.recordings import FOLDER, MISSING
 
@@ -23,6 +26,24 @@ def test_every_seed_keeps_the_promise(name: str) -> None:
     assert len(seeds) > 5
     for seed in seeds:
         target.run(seed)
+
+
+WITH_JSON = [name for name in TARGETS if name not in ("tokens", "cursors", "relayed", "sse")]
+
+
+@pytest.mark.parametrize("name", WITH_JSON)
+def test_seeds_whose_json_is_changed_keep_it_too(name: str) -> None:
+    target, random = TARGETS[name], Random(SCALE)
+    seeds = list(target.seeds())
+    for _ in range(60 * SCALE):
+        content = random.choice(seeds)
+        for _ in range(random.choice((1, 2, 5))):
+            content = mutated(content, random, target.words) or content
+        try:
+            target.run(content)
+        except Exception as error:
+            error.add_note(f"The input: {content!r}")
+            raise
 
 
 @pytest.mark.skipif(not FOLDER.exists(), reason=MISSING)

@@ -9,8 +9,10 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from responses_asgi import ResponsesMiddleware, Upstream
 from tests.examples import examples
-from tests.socket_rules import LIMITS, MOST_DEPTH, Release, Say, Step, Wait, converse
+from tests.socket_rules import LIMITS, MOST_DEPTH, SECONDS, Release, Say, Step, Wait, converse
+from tests.sockets import Socket, SocketAsked, SocketServer
 
 JSON = dict[str, Any]
 
@@ -97,6 +99,7 @@ steps: st.SearchStrategy[list[Step]] = st.lists(
     [created({"metadata": {"n": str(n)}, "input": text}) for n, text in enumerate(["wait", "a", "b", "c"])]
 )
 @example([created({"input": "wait"}), Wait(40), message("response.cancel", {}), Wait(40)])
+@example([created({"input": "fail now"}), created({"input": "fail"}), created({"input": "silent"})])
 @example([created({"store": False}), Wait(40), created({"previous_response_id": "$0"}), Wait(40)])
 @example([created({"previous_response_id": "$x"}), created({"previous_response_id": "$s"})])
 @given(steps)
@@ -109,3 +112,41 @@ def test_every_frame_has_one_outcome(steps: list[Step]) -> None:
 @given(steps)
 def test_a_client_may_leave_anywhere(steps: list[Step]) -> None:
     asyncio.run(converse(steps, leave=True))
+
+
+@examples(30)
+@given(st.lists(junk, max_size=8), st.integers(3000, 4999), st.booleans())
+def test_frames_of_a_relayed_socket_pass_as_they_are(
+    frames: list[str | bytes], code: int, upstream_ends: bool
+) -> None:
+    async def run() -> None:
+        async def play(socket: Socket) -> None:
+            for frame in frames:
+                assert await socket.next() == frame
+                await socket.say(frame)
+            if upstream_ends:
+                await socket.close(code, "over")
+            assert await socket.next() is None
+
+        server = SocketServer(play)
+        app = ResponsesMiddleware(Upstream.asgi(server, api="responses", path="/v1/responses"))
+        asked = SocketAsked(app, "/v1/responses")
+        for frame in frames:
+            asked.hear.put_nowait({"type": "websocket.receive", _kind(frame): frame})
+        asked.hear.put_nowait({"type": "websocket.disconnect", "code": code})
+        async with asyncio.timeout(SECONDS):
+            await asked.task
+        await app.aclose()
+        accepted, *said = asked.sent
+        assert accepted["type"] == "websocket.accept"
+        told = [{"type": "websocket.send", _kind(frame): frame} for frame in frames]
+        close = {"type": "websocket.close", "code": code, "reason": "over"}
+        assert said == [*told, *([close] if upstream_ends else [])]
+        assert server.last.closed == (code, None)
+        assert len(asyncio.all_tasks()) == 1
+
+    asyncio.run(run())
+
+
+def _kind(frame: str | bytes) -> str:
+    return "text" if isinstance(frame, str) else "bytes"

@@ -84,11 +84,12 @@ CONVERSATIONS = [
     b'{"type":"response.create","model":"m","input":"Hi"}\n~~\n{"type":"ping"}',
     b'{"type":"response.create","model":"m","input":"wait","stream_id":"a"}\n~~\n'
     b'{"type":"response.cancel","stream_id":"a"}\n!',
-    b'{"type":"response.create","input":"a","store":false}\n~~~\n'
-    b'{"type":"response.create","input":"b","previous_response_id":"$0"}\n'
-    b'{"type":"response.create","input":"c","previous_response_id":"$x"}',
-    b'{"type":"response.create","input":"fail now"}\n{"type":"response.create","input":"silent"}',
-    b'{"type":"response.create","generate":false}\n~\n{"type":"response.create","input":"fail",'
+    b'{"type":"response.create","model":"m","input":"a","store":false}\n~~~\n'
+    b'{"type":"response.create","model":"m","input":"b","previous_response_id":"$0"}\n'
+    b'{"type":"response.create","model":"m","input":"c","previous_response_id":"$x"}',
+    b'{"type":"response.create","model":"m","input":"fail now"}\n'
+    b'{"type":"response.create","model":"m","input":"silent"}',
+    b'{"type":"response.create","model":"m","generate":false}\n~\n{"type":"response.create","model":"m","input":"fail",'
     b'"previous_response_id":"$0"}',
     b'{"type":"response.steer","previous_response_id":"$0","input":"a"}\n{"type":"response.processed"}\n#a\n{\n[]',
 ]

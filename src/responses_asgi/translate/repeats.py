@@ -3,9 +3,8 @@
 The text is what the model writes: what it says or thinks, or the arguments of a call.
 
 Nearly every chunk of a long answer is one. To parse it, and to find out once more that there is nothing in it
-but text, is most of what a delta costs; here it is a few comparisons, and for a run of chunks that came
-together a few replacements in all. What else a server says (a finish reason, figures, another time) makes a
-chunk that is read as ever.
+but text, is most of what a delta costs; here it is a few comparisons. What else a server says (a finish
+reason, figures, another time) makes a chunk that is read as ever.
 """
 
 from __future__ import annotations
@@ -38,27 +37,18 @@ _TRIES = 4
 _KEPT = 4
 
 
-_Holds: TypeAlias = Callable[[bytes], bool] | None
-
-
 class _Kind(NamedTuple):
-    """A kind of value that may differ.
+    """A kind of value that may differ: whether bytes `holds` are such a value, if they do not begin with
+    `never`; None: only a parser can tell. `other`: one that no server sends."""
 
-    `holds`: whether bytes are such a value, if they do not begin with `never`; None: only a parser can tell.
-    In the list that a run is read as, `begins` and `ends` stand around it, and it is of this `type`.
-    """
-
-    type: type
-    begins: bytes = b""
-    ends: bytes = b""
-    holds: _Holds = None
+    holds: Callable[[bytes], bool] | None
     never: int = -1
+    other: bytes = b""
 
 
-# Alone in a list of its own, so that no other value of the run can be taken for it.
-_SAID = _Kind(list, b"[", b"]")
-_NUMBER = _Kind(int, holds=bytes.isdigit, never=ord("0"))
-_PADDING = _Kind(str, b'"', b'"', bytes.isalnum)
+_SAID = _Kind(None)
+_NUMBER = _Kind(bytes.isdigit, ord("0"), b"null")
+_PADDING = _Kind(bytes.isalnum)
 
 
 class Shape:
@@ -71,13 +61,11 @@ class Shape:
     __slots__ = (
         "_before",
         "_begin",
+        "_edge",
         "_end",
         "_ends",
         "_head",
-        "_joints",
-        "_kinds",
         "_last",
-        "_least",
         "_name",
         "_tail",
         "chunk",
@@ -92,20 +80,12 @@ class Shape:
         # The bytes of an event before the first value and after the last one.
         self._head, self._tail = encode(name or "", b"")[:-2] + fixed[0], fixed[-1] + b"\n\n"
         self._begin, self._end = len(self._head), -len(self._tail)
-        # What is shorter than a tail and a head holds the values of one event.
-        self._least = self._begin - self._end
-        self._kinds = kinds
-        between = fixed[1:-1]
+        self._edge = self._tail + self._head
         # Of each value but the last: `holds` and `never`, and the bytes between it and the next one.
         self._before = [
-            (kind.holds, kind.never, after) for kind, after in zip(kinds[:-1], between, strict=True)
+            (kind.holds, kind.never, after) for kind, after in zip(kinds[:-1], fixed[1:-1], strict=True)
         ]
         self._last = kinds[-1].holds, kinds[-1].never
-        joints = [
-            (after, kind.ends + b",\n" + following.begins)
-            for kind, after, following in zip(kinds[:-1], between, kinds[1:], strict=True)
-        ]
-        self._joints = [(self._tail + self._head, kinds[-1].ends + b"],\n[" + kinds[0].begins), *joints]
 
     def texts(self, events: bytes) -> Texts | None:
         """The text of this event of the stream, or of each of these, if they have one, and are otherwise the
@@ -113,7 +93,8 @@ class Shape:
         if not (events.startswith(self._head) and events.endswith(self._tail)):
             return None
         values = events[self._begin : self._end]
-        return self._one(values) if len(values) < self._least else self._run(values)
+        # Where it is shorter, there is no edge in it.
+        return self._one(values) if len(values) < len(self._edge) else self._run(values)
 
     def text(self, name: str | None, data: bytes) -> str | None:
         """The same for an event with this name and data."""
@@ -150,38 +131,14 @@ class Shape:
         return text
 
     def _run(self, values: bytes) -> Texts | None:
-        """The texts of events, of which the first one's head and the last one's tail are left out.
-
-        What is the same in each gives way to what makes the rest one list, `[[["Hel"],7],[["lo"],8]]`, for
-        one call of the parser. Its brackets and commas must be as many as were put there, so that none came
-        with the values. Each joint has a line end, which no string can hold, so that none lies in one.
-        """
-        kinds = self._kinds
-        count = values.count(self._joints[0][0]) + 1
-        for number, (same, joint) in enumerate(self._joints):
-            if number and values.count(same) != count:
+        """The texts of events, of which the first one's head and the last one's tail are left out."""
+        texts: list[str] = []
+        for one in values.split(self._edge):
+            text = self._one(one)
+            if text is None:
                 return None
-            values = values.replace(same, joint)
-            if not number and (values.count(b"\n") != count - 1 or values.find(b"\r") >= 0):
-                return None
-        try:
-            told: list[list[Any]] = strict_loads(b"[[%b%b%b]]" % (kinds[0].begins, values, kinds[-1].ends))
-        except ValueError:
-            return None
-        if len(told) != count or set(map(len, told)) != {len(kinds)}:
-            return None
-        texts: tuple[Any, ...] = ()
-        for kind, column in zip(kinds, zip(*told, strict=True), strict=True):
-            if set(map(type, column)) != {kind.type}:
-                return None
-            if kind is _SAID:
-                if set(map(len, column)) != {1}:
-                    return None
-                (texts,) = zip(*column, strict=True)
-        if set(map(type, texts)) != {str} or not all(texts):
-            return None
-        self.used = True
-        return texts
+            texts.append(text)
+        return tuple(texts)
 
 
 class Repeats:
@@ -242,8 +199,8 @@ class Repeats:
         text = f"{_at(chunk, path)}!"
         blank = {name: "" if isinstance(chunk[name], str) else None for name in unread if name in chunk}
         wanted = _put({**chunk, **blank}, path, text)
-        padding = [(*found.span(3), _PADDING, b"") for found in others if found[3]]
-        numbers = [(*found.span(2), _NUMBER, b"null") for found in others if found[2]]
+        padding = [(*found.span(3), _PADDING, _PADDING.other) for found in others if found[3]]
+        numbers = [(*found.span(2), _NUMBER, _NUMBER.other) for found in others if found[2]]
         for found in _TEXT.finditer(data):
             values = sorted([*padding, *numbers, (*found.span(1), _SAID, dumps(text))], key=_place)
             fixed = _without(data, values)

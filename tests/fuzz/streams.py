@@ -17,6 +17,7 @@ from responses_asgi.testing import assert_valid_chat_stream, assert_valid_stream
 from responses_asgi.translate.chat_snapshot import fold_chunks
 from responses_asgi.translate.chat_to_responses import ChatToResponses
 from responses_asgi.translate.chunk_reader import ChunkReader
+from responses_asgi.translate.repeats import with_text
 from responses_asgi.translate.responses_to_chat import ResponsesToChat
 from responses_asgi.translate.snapshot import fold
 from responses_asgi.types.events import DONE, Dialect, Event
@@ -95,7 +96,12 @@ def chunks_of(pieces: Sequence[bytes], *, repeats: bool) -> tuple[list[Any], boo
     reader = ChunkReader(max_event_bytes=1 << 20, repeats=repeats)
     chunks: list[Any] = []
     for chunk in read(reader, pieces):
-        chunks.append(_in_full(chunks[-1], chunk) if isinstance(chunk, str) else chunk)
+        if isinstance(chunk, dict):
+            chunks.append(chunk)
+        else:
+            chunks += [
+                with_text(chunks[-1], text) for text in ((chunk,) if isinstance(chunk, str) else chunk)
+            ]
     return chunks, reader.done, str(reader.failure) if reader.failure else None
 
 
@@ -107,12 +113,6 @@ def read(reader: ChunkReader, pieces: Sequence[bytes]) -> list[Any]:
         if reader.done or reader.failure:
             return chunks
     return chunks + reader.flush()
-
-
-def _in_full(last: JSON, text: str) -> JSON:
-    from responses_asgi.translate.repeats import with_text
-
-    return with_text(last, text)
 
 
 # Answers
@@ -181,7 +181,10 @@ def _told(machine: Machine, pieces: Sequence[bytes], *, repeats: bool) -> list[E
     reader = ChunkReader(max_event_bytes=1 << 20, repeats=repeats)
     events = machine.start()
     for chunk in read(reader, pieces):
-        events += machine.repeat(chunk) if isinstance(chunk, str) else machine.feed(chunk)
+        if isinstance(chunk, dict):
+            events += machine.feed(chunk)
+        else:
+            events += machine.repeat(chunk) if isinstance(chunk, str) else machine.repeat_all(chunk)
         if machine.failure or machine.complete():
             break
     failure = machine.failure or (None if machine.complete() else reader.failure)

@@ -59,8 +59,8 @@ only what nearly every server knows.
 
 The tables tell the translation alone, as the conversion functions do it. A component does more before and
 after it: with a store, `previous_response_id`, `conversation`, `store` and stored items are served
-([State](state.md)), and so is `background` ([Background](background.md)); hosted tools are run where functions
-for them were given ([Tools](tools.md)).
+([State](state.md)), and so is `background` ([Background](background.md)); hosted tools are run where
+functions for them were given ([Tools](tools.md)).
 """
 
 FOOT = """\

@@ -137,6 +137,13 @@ def with_input(*items: Any) -> JSON:
         ),
         (with_input({"type": "function_call_output", "call_id": "c"}), "input[0].output", MISSING, "output"),
         (
+            with_input({"type": "tool_search_output", "call_id": {"a": 1}, "tools": []}),
+            "input[0].call_id",
+            "invalid_type",
+            "the object",
+        ),
+        (with_input({"type": "tool_search_call", "id": ["a"]}), "input[0].id", "invalid_type", "the list"),
+        (
             with_input({"type": "function_call_output", "call_id": "c", "output": [{"type": "input_text"}]}),
             "input[0].output[0].text",
             MISSING,

@@ -70,38 +70,39 @@ class _Message(Open):
     content: TextOrList
 
 
-class _FunctionCall(Open):
+class _Called(Open):
+    """A call, or the output of one: told apart, and paired, by these."""
+
+    id: str | None = None
+    call_id: str | None = None
+
+
+class _FunctionCall(_Called):
     name: Name
     arguments: str
-    call_id: str | None = None
 
 
-class _CustomCall(Open):
+class _CustomCall(_Called):
     name: Name
     input: str
-    call_id: str | None = None
 
 
-class _Output(Open):
+class _Output(_Called):
     output: TextOrList
-    call_id: str | None = None
 
 
-class _ActionCall(Open):
+class _ActionCall(_Called):
     action: JSON
     environment: JSON | None = None
-    call_id: str | None = None
 
 
-class _PatchCall(Open):
+class _PatchCall(_Called):
     operation: JSON
-    call_id: str | None = None
 
 
-class _PatchOutput(Open):
+class _PatchOutput(_Called):
     status: str | None = None
     output: str | None = None
-    call_id: str | None = None
 
 
 class _ReasoningPart(Open):
@@ -114,7 +115,7 @@ class _ReasoningItem(Open):
     encrypted_content: str | None = None
 
 
-class _Tools(Open):
+class _Tools(_Called):
     tools: Objects
 
 
@@ -194,6 +195,7 @@ ITEM_MODELS: Models = {
     "local_shell_call_output": _Output,
     "apply_patch_call": _PatchCall,
     "apply_patch_call_output": _PatchOutput,
+    "tool_search_call": _Called,
     "tool_search_output": _Tools,
 }
 PART_MODELS: Models = {

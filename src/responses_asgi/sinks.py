@@ -77,6 +77,22 @@ class SSESink:
     raised.
     """
 
+    __slots__ = (
+        "_beat",
+        "_closed",
+        "_done",
+        "_last_write",
+        "_now",
+        "_on_left",
+        "_period",
+        "_send",
+        "_send_start",
+        "_timer",
+        "_turns",
+        "headers",
+        "started",
+    )
+
     def __init__(
         self,
         send: Send,
@@ -221,6 +237,13 @@ class _Turns:
 
 class JSONSink:
     """A response that is one JSON document, asked for when it is closed."""
+
+    __slots__ = (
+        "_document",
+        "_send",
+        "headers",
+        "started",
+    )
 
     def __init__(self, send: Send, *, headers: Iterable[Header] = (), document: Callable[[], JSON]) -> None:
         self.headers = list(headers)

@@ -43,6 +43,33 @@ class Answer:
     upstream knows the client's model as, which is not told in errors; None: the same.
     """
 
+    __slots__ = (
+        "_begun",
+        "_context",
+        "_hold",
+        "_keep",
+        "_on_event",
+        "_outlet",
+        "_repeat",
+        "_repeat_all",
+        "_sink",
+        "_staged",
+        "_timed",
+        "_told_losses",
+        "_upstream_headers",
+        "_upstream_model",
+        "began",
+        "closed",
+        "ended",
+        "first_byte",
+        "first_chunk",
+        "held",
+        "open",
+        "own",
+        "translating",
+        "translator",
+    )
+
     def __init__(
         self,
         translator: Translator,
@@ -74,7 +101,7 @@ class Answer:
         self._hold = hold
         self._timed = timed
         self._begun = False
-        self.open = set(range(translator.calls))
+        self.open = list(range(translator.calls))
         repeating = translator if isinstance(translator, RepeatingTranslator) else None
         self._repeat = None if repeating is None else repeating.repeat
         self._repeat_all = None if repeating is None else repeating.repeat_all
@@ -163,7 +190,8 @@ class Answer:
         translator = self.translator
         if translator.failure:
             return True
-        self.open.discard(call)
+        if call in self.open:
+            self.open.remove(call)
         if self.open and translator.complete(call):
             return False
         events += translator.finish(marker=marker)
@@ -197,7 +225,7 @@ class Answer:
 
     def resume(self) -> None:
         """The upstream is called again. Another one must not begin anew what tools have done by now."""
-        self.open = set(range(self.translator.calls))
+        self.open = list(range(self.translator.calls))
         self._hold = False
 
     def abandon(self, error: APIError) -> None:

@@ -45,6 +45,13 @@ class Calls:
     `raised` is the first thing that an app or a hook raised, once `run` is over.
     """
 
+    __slots__ = (
+        "_all",
+        "_answer",
+        "_receive",
+        "raised",
+    )
+
     def __init__(
         self,
         answer: Answer,

@@ -30,6 +30,21 @@ class InnerCall(Presence):
     tells whether the client's answer is complete.
     """
 
+    __slots__ = (
+        "_body",
+        "_cancel",
+        "_finished",
+        "_given_up",
+        "_grace",
+        "_is_answered",
+        "_limit",
+        "_lingers",
+        "_loop",
+        "_timer",
+        "_waits",
+        "client_left",
+    )
+
     def __init__(self, body: bytes, *, cancel: bool, grace: float, is_answered: Callable[[], bool]) -> None:
         super().__init__()
         self.client_left = False

@@ -74,6 +74,25 @@ class InnerResponse:
     been told, and the caller is to raise it.
     """
 
+    __slots__ = (
+        "_answer",
+        "_body",
+        "_call",
+        "_headers",
+        "_inflate",
+        "_limit",
+        "_location",
+        "_number",
+        "_on_status",
+        "_outer_send",
+        "_reader",
+        "_side",
+        "_status",
+        "_type",
+        "_undecided",
+        "error",
+    )
+
     def __init__(
         self,
         answer: Answer,

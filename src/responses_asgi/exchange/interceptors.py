@@ -133,6 +133,12 @@ class Interceptor(Protocol):
 class Intercepted:
     """One exchange's interceptions, as one. `ended`: what becomes of it; None: it was not run."""
 
+    __slots__ = (
+        "_active",
+        "_all",
+        "ended",
+    )
+
     def __init__(self, all_of_it: Sequence[Interception]) -> None:
         self.ended: Ended | None = None
         self._all = all_of_it

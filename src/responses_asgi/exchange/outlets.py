@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from responses_asgi.errors import APIError
@@ -28,7 +28,7 @@ class Outlet(Protocol):
     on_left: Callable[[], None] | None
     """Called when sending shows that the client has left; set by whoever makes the upstream calls."""
 
-    async def receive(self) -> Message:
+    def receive(self) -> Awaitable[Message]:
         """ASGI's `receive`, of which only `http.disconnect` means anything: nobody waits any longer."""
 
     async def pass_on(self, message: Message) -> None:
@@ -59,6 +59,15 @@ class HTTPOutlet:
     response, in place of those of the same names.
     """
 
+    __slots__ = (
+        "_headers",
+        "_receive",
+        "_send",
+        "_stream",
+        "_unattended",
+        "on_left",
+    )
+
     def __init__(
         self,
         receive: Receive,
@@ -75,8 +84,8 @@ class HTTPOutlet:
         self._unattended = unattended
         self._headers = headers
 
-    async def receive(self) -> Message:
-        return await asyncio.Future[Message]() if self._unattended else await self._receive()
+    def receive(self) -> Awaitable[Message]:
+        return asyncio.Future[Message]() if self._unattended else self._receive()
 
     async def pass_on(self, message: Message) -> None:
         if self._headers and message["type"] == "http.response.start":

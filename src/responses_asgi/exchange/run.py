@@ -124,6 +124,14 @@ class Tries:
     `intercepted` is what stands around it.
     """
 
+    __slots__ = (
+        "_first",
+        "_service",
+        "asked",
+        "intercepted",
+        "routes",
+    )
+
     def __init__(
         self,
         asked: Asked,

@@ -72,6 +72,15 @@ class Turn:
       Only for turns of a connection that remembers.
     """
 
+    __slots__ = (
+        "_keeping",
+        "body",
+        "entries",
+        "history",
+        "losses",
+        "owner",
+    )
+
     def __init__(
         self,
         body: JSON,

@@ -75,7 +75,13 @@ class Targets:
             return scope
         raw: bytes = scope.get("raw_path") or raw_path(scope["path"])
         raw = raw_path(base) + raw.removeprefix(raw_path(root))
-        return {**scope, "root_path": "", "path": base + path, "raw_path": raw}
+        changed = {"root_path": "", "path": base + path, "raw_path": raw}
+        # Most often it is the same, and would be held as long as the answer streams.
+        return (
+            scope
+            if all(scope.get(name) == value for name, value in changed.items())
+            else {**scope, **changed}
+        )
 
     def _sibling(self, client_path: str) -> str:
         if not client_path.endswith(self._ending):

@@ -63,6 +63,15 @@ def open_call(
 class CallItem:
     """An open call, known by its output `index`; told when it is whole, as an action of the client."""
 
+    __slots__ = (
+        "_item",
+        "_kind",
+        "_losses",
+        "_writer",
+        "_written",
+        "index",
+    )
+
     def __init__(self, writer: ResponseWriter, losses: Losses, kind: ToolKind, item: JSON) -> None:
         self._writer = writer
         self._losses = losses

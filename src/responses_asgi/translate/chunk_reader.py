@@ -31,6 +31,15 @@ class ChunkReader:
     With `repeats`, what is the chunk or event before it again but for its text is returned as that text.
     """
 
+    __slots__ = (
+        "_max",
+        "_repeats",
+        "_sse",
+        "begun",
+        "done",
+        "failure",
+    )
+
     def __init__(self, *, max_event_bytes: int, repeats: bool = False) -> None:
         self.begun = False
         self.done = False

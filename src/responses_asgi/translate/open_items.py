@@ -88,6 +88,15 @@ REASONING_KINDS = {
 class OpenPart:
     """One text part of an open item."""
 
+    __slots__ = (
+        "_annotations",
+        "_logprobs",
+        "_place",
+        "_writer",
+        "deltas",
+        "kind",
+    )
+
     def __init__(self, writer: ResponseWriter, kind: PartKind, place: JSON) -> None:
         self.kind = kind
         self.deltas = Deltas(writer, f"{kind.events}.delta", place, kind.tail)
@@ -129,6 +138,13 @@ class OpenPart:
 class _PartedItem:
     """An item made of text parts, one open at a time."""
 
+    __slots__ = (
+        "_index",
+        "_item",
+        "_part",
+        "_writer",
+    )
+
     def __init__(self, writer: ResponseWriter, item: JSON) -> None:
         self._writer = writer
         self._item = item
@@ -168,6 +184,8 @@ class _PartedItem:
 class MessageItem(_PartedItem):
     """The assistant's message: text with annotations and log probabilities, or a refusal."""
 
+    __slots__ = ()
+
     def __init__(self, writer: ResponseWriter) -> None:
         item_id = writer.new_id("msg_")
         super().__init__(writer, {"id": item_id, "type": "message", "role": "assistant", "content": []})
@@ -192,6 +210,8 @@ class MessageItem(_PartedItem):
 
 class ReasoningItem(_PartedItem):
     """What the model thought: raw text as content, or summaries; `encrypted_content` is opaque."""
+
+    __slots__ = ("_raw",)
 
     def __init__(self, writer: ResponseWriter) -> None:
         super().__init__(writer, {"id": writer.new_id("rs_"), "type": "reasoning", "summary": []})

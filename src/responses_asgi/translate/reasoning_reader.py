@@ -39,6 +39,16 @@ class ReasoningReader:
     readable. `with_text`: the client asked for tokens that hold the text too.
     """
 
+    __slots__ = (
+        "_details",
+        "_losses",
+        "_seal",
+        "_source",
+        "_spoke",
+        "_unread",
+        "_with_text",
+    )
+
     def __init__(
         self, losses: Losses, *, seal: Callable[[JSON], str] | None = None, with_text: bool = False
     ) -> None:
@@ -47,7 +57,7 @@ class ReasoningReader:
         self._with_text = with_text
         self._source: str | None = None
         self._details: list[JSON] = []
-        self._unread: set[str] = set()
+        self._unread: list[str] = []
         self._spoke = False
 
     def read(self, field: str, value: object) -> Iterator[Thought]:
@@ -78,12 +88,12 @@ class ReasoningReader:
             self._spoke = True
             yield ("summary" if kind == "summary" else "text"), text
         else:
-            self._unread.add(source)
+            self._unread.append(source)
 
     def end_delta(self) -> None:
         """A delta is over: report what another field said while the one that is read was silent."""
         if self._unread and not self._spoke:
-            names = ", ".join(sorted(self._unread))
+            names = ", ".join(sorted(set(self._unread)))
             self._losses.report(
                 "choices[0].delta.reasoning", "dropped", f"{self._source} is read, not {names}"
             )

@@ -29,6 +29,19 @@ class ResponseWriter:
     told as its own summary.
     """
 
+    __slots__ = (
+        "_done",
+        "_events",
+        "_now",
+        "_opened",
+        "dialect",
+        "extras",
+        "new_id",
+        "response",
+        "sequence",
+        "summarizes",
+    )
+
     def __init__(
         self,
         response: JSON,

@@ -45,6 +45,19 @@ class ResponsesToChat(RepeatingTranslator):
     ['response.created', 'response.in_progress']
     """
 
+    __slots__ = (
+        "_body",
+        "_history",
+        "_profile",
+        "_stream",
+        "_summarizes",
+        "_tools",
+        "_upstream_model",
+        "_writer",
+        "calls",
+        "losses",
+    )
+
     def __init__(
         self,
         body: JSON,
@@ -158,6 +171,13 @@ class _Tools:
 
     It does not know the translator, which would be a cycle: that would live until cycles are collected.
     """
+
+    __slots__ = (
+        "_body",
+        "_history",
+        "_profile",
+        "_table",
+    )
 
     def __init__(self, body: JSON, profile: Profile, history: History) -> None:
         self._body = body

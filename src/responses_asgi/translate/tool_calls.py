@@ -39,6 +39,16 @@ WRITTEN = {"function": "arguments", "custom": "input"}
 class Call:
     """One tool call; its item opens when the name is certain."""
 
+    __slots__ = (
+        "closed",
+        "extra",
+        "held",
+        "item",
+        "kind",
+        "name",
+        "upstream_id",
+    )
+
     def __init__(self, kind: str, upstream_id: str) -> None:
         self.kind = kind
         self.upstream_id = upstream_id
@@ -76,6 +86,17 @@ class ToolCalls:
     """The tool calls of one answer. `tools` is asked for what was declared, by the name sent upstream, when
     there is a call."""
 
+    __slots__ = (
+        "_at",
+        "_calls",
+        "_losses",
+        "_past_ids",
+        "_running",
+        "_tools",
+        "_used_ids",
+        "_writer",
+    )
+
     def __init__(
         self,
         writer: ResponseWriter,
@@ -87,7 +108,8 @@ class ToolCalls:
         self._writer = writer
         self._losses = losses
         self._tools = tools
-        self._used_ids = set(used_ids)
+        self._past_ids = used_ids
+        self._used_ids: set[str] | None = None  # most answers have no call
         self._calls: list[Call] = []
         self._at: dict[str, Call] = {}
         self._running: CallItem | Deltas | None = None
@@ -253,9 +275,10 @@ class ToolCalls:
 
     def _claim(self, upstream_id: str) -> str:
         call_id = upstream_id
-        if not call_id or call_id in self._used_ids:
+        used = self._used_ids = set(self._past_ids) if self._used_ids is None else self._used_ids
+        if not call_id or call_id in used:
             call_id = self._writer.new_id("call_")
-        self._used_ids.add(call_id)
+        used.add(call_id)
         return call_id
 
     def _close(self, call: Call, status: str) -> None:

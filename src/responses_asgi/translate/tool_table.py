@@ -77,6 +77,12 @@ class Offer(NamedTuple):
 class ToolTable:
     """Rows by the names that are sent upstream, in the order of the declarations."""
 
+    __slots__ = (
+        "_names",
+        "offers",
+        "rows",
+    )
+
     def __init__(self, offers: Iterable[Offer] = ()) -> None:
         self.offers: dict[str, Offer] = {}
         chosen: dict[Key, Offer] = {}

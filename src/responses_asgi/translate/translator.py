@@ -88,6 +88,8 @@ class Translator(Protocol):
 class RepeatingTranslator(ABC):
     """What a Translator is, too, that need not be shown again what the last chunk of a call has shown."""
 
+    __slots__ = ()
+
     @abstractmethod
     def repeat(self, text: str, call: int = 0) -> list[Event]:
         """What `feed` returns for the last chunk with this text in place of its own; see `Repeats`."""

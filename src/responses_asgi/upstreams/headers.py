@@ -50,6 +50,9 @@ FORWARDED = frozenset(
 
 CREDENTIALS = ("authorization", "api-key", "x-api-key")
 
+_SENT = {name: name.encode("latin-1") for name in (*FORWARDED, *CREDENTIALS, "accept-encoding", "user-agent")}
+"""Names as they are sent, once for all requests."""
+
 # What `forward_headers` cannot name: credentials have their own rule, the rest belongs to one connection.
 NEVER_FORWARDED = frozenset(
     {*CREDENTIALS, "accept-encoding", "connection", "content-length", "cookie", "expect", "host", "te"}
@@ -170,7 +173,10 @@ class RequestHeaders:
         headers |= credential
         headers |= self._fixed
         headers |= {name.lower(): value for name, value in set_by_hooks.items()}
-        return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        return [
+            (_SENT.get(name) or name.encode("latin-1"), value.encode("latin-1"))
+            for name, value in headers.items()
+        ]
 
 
 @functools.cache

@@ -2,14 +2,23 @@ from __future__ import annotations
 
 import math
 
+import pydantic_core
 import pytest
 
+from responses_asgi.types import json as module
 from responses_asgi.types.json import dumps, loads
 
 
 def test_reads_what_fast_parsers_refuse() -> None:
     assert math.isnan(loads(b"[NaN]")[0])
     assert loads(rb'"\ud83d"') == "\ud83d"
+
+
+def test_reads_half_characters_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_fast_loads", pydantic_core.from_json)
+    assert loads('["\ud83d"]') == ["\ud83d"]
+    with pytest.raises(ValueError, match=r"."):
+        loads('["\ud83d"')
 
 
 def test_writes_lone_surrogates_escaped() -> None:

@@ -35,7 +35,7 @@ def loads(text: bytes | str) -> Any:
     """
     try:
         return _fast_loads(text)
-    except ValueError:
+    except (ValueError, TypeError):  # pydantic's, of a text that UTF-8 cannot hold
         try:
             return json.loads(text)
         except RecursionError:

@@ -236,3 +236,16 @@ async def test_who_has_left_is_told_where_somebody_listens() -> None:
     for said in ([A], []):
         with pytest.raises(OSError, match="gone"):
             await (SSESink(gone).write(said) if said else SSESink(gone).close())
+
+
+async def test_a_keep_alive_that_cannot_be_sent_tells_that_the_client_left() -> None:
+    left = asyncio.Event()
+
+    async def gone(message: Message) -> None:
+        if message.get("body") == KEEP_ALIVE:
+            raise OSError("gone")
+
+    sink = SSESink(gone, keep_alive=0.02, on_left=left.set)
+    await sink.write([A])
+    await asyncio.wait_for(left.wait(), 30)
+    sink.stop()

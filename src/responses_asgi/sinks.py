@@ -185,7 +185,7 @@ class SSESink:
     async def _keep_alive(self) -> None:
         turns = self._turns
         if turns.taken:
-            await turns.wait()
+            return
         turns.taken = True
         try:
             await self._send({"type": "http.response.body", "body": KEEP_ALIVE, "more_body": True})

@@ -91,7 +91,11 @@ class InnerCall(Presence):
         self._tell()
 
     def give_up(self) -> None:
-        """Whatever the app still has to say, nobody wants it."""
+        """Whatever the app still has to say, nobody wants it.
+
+        It is in its own `send`, and what it does next may be to let go of what it holds (a connection), which
+        must not be cut off: unless it listens, it is ended only when it goes on after that.
+        """
         if not (self._finished or self._given_up):
             self._given_up = True
             self._tell()
@@ -103,6 +107,8 @@ class InnerCall(Presence):
             return
         self.client_left = True
         self._tell()
+        if self.on_left:
+            self.on_left()
         if self._cancel:
             self._end_after(self._grace)
 
@@ -121,8 +127,6 @@ class InnerCall(Presence):
         self.over = True
         if self._waits:
             self._waits.set()
-        if self.on_left and not self._finished:
-            self.on_left()
 
     def _end_after(self, seconds: float) -> None:
         self._stop_timer()

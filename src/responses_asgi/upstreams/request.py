@@ -23,8 +23,9 @@ class ClientGone(Exception):
 class Presence:
     """What calls apps and knows by itself when nobody listens to one any more.
 
-    `over` says so; `on_left` is called then, unless the app has sent all of its answer. The `receive` of the
-    app is a method of it: so it is found by what else would have to wait for a message.
+    `over` says so; `on_left` is called where that is because the client has left before the app had sent all
+    of its answer. The `receive` of the app is a method of it: so it is found by what else would have to wait
+    for a message.
     """
 
     __slots__ = ("on_left", "over")

@@ -136,7 +136,7 @@ DATA = frozenset(
     {
         *("Attempt", "Citation", "Cut", "Delivery", "ErrorEvent", "FileResult", "Malformed", "ModelRequest"),
         *("Pace", "Query", "Record", "ResponsesTurn", "Scored", "ShellOutput", "Split", "Stall", "Turn"),
-        *("Usage", "Window", "_Log"),
+        *("Usage", "Window", "_Kind", "_Log"),
     }
 )
 

@@ -59,11 +59,12 @@ class SSEDecoder:
     [ServerSentEvent(event=None, data=b'{"a": 1}')]
     """
 
-    __slots__ = ("_after_cr", "_begun", "_has_cr", "_last", "_max", "_pieces", "_size")
+    __slots__ = ("_after_cr", "_begun", "_has_cr", "_last", "_max", "_size", "kept")
 
     def __init__(self, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self._max = max_event_bytes
-        self._pieces: list[bytes] = []
+        self.kept: list[bytes] = []
+        """The pieces of an event that is not complete; this list is empty between events."""
         self._size = 0
         self._last = b""
         self._has_cr = False
@@ -79,7 +80,7 @@ class SSEDecoder:
 
         Raises UpstreamError when what follows is too large for an event.
         """
-        if not self._pieces and data.endswith(b"\n\n"):
+        if not self.kept and data.endswith(b"\n\n"):
             self._after_cr = False
             return data
         if self._after_cr and data:
@@ -91,10 +92,10 @@ class SSEDecoder:
         if not self._ends_event(data, has_cr):
             self._keep(data, has_cr)
             return b""
-        if self._pieces:
-            self._pieces.append(data)
-            data = b"".join(self._pieces)
-            self._pieces.clear()
+        if self.kept:
+            self.kept.append(data)
+            data = b"".join(self.kept)
+            self.kept.clear()
             self._size = 0
         end = [found.end() for found in _EVENT_END.finditer(data)][-1] if has_cr else data.rfind(b"\n\n") + 2
         self._last, self._has_cr = b"", False
@@ -122,8 +123,8 @@ class SSEDecoder:
 
     def flush(self) -> list[ServerSentEvent]:
         """The event that the end of the stream left without its empty line, if there is one."""
-        block = b"".join(self._pieces)
-        self._pieces.clear()
+        block = b"".join(self.kept)
+        self.kept.clear()
         self._size, self._last, self._has_cr, self._after_cr = 0, b"", False, False
         return self._events([block])
 
@@ -133,7 +134,7 @@ class SSEDecoder:
         return b"\n\n" in data or (self._last == b"\n" and data.startswith(b"\n"))
 
     def _keep(self, data: bytes, has_cr: bool) -> None:
-        self._pieces.append(data)
+        self.kept.append(data)
         self._size += len(data)
         self._last = data[-1:]
         self._has_cr = has_cr

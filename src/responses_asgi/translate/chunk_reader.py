@@ -32,6 +32,7 @@ class ChunkReader:
     """
 
     __slots__ = (
+        "_kept",
         "_max",
         "_repeats",
         "_sse",
@@ -46,14 +47,20 @@ class ChunkReader:
         self.failure: UpstreamError | None = None
         self._max = max_event_bytes
         self._sse = SSEDecoder(max_event_bytes=max_event_bytes)
+        self._kept = self._sse.kept
         self._repeats = Repeats() if repeats else None
 
     def read(self, data: bytes) -> list[Chunk]:
         """The chunks that `data` completes."""
+        shape = None if self._repeats is None else self._repeats.last
+        if shape is not None and not self._kept and len(data) <= self._max:
+            # Nearly all of a long answer: events that are whole, since they end as the last one did.
+            texts = shape.texts(data)
+            if texts is not None:
+                return [texts]
         try:
             whole = self._sse.whole(data)
-            shape = None if self._repeats is None else self._repeats.last
-            if shape is not None and len(whole) <= self._max:
+            if shape is not None and whole is not data and len(whole) <= self._max:
                 texts = shape.texts(whole)
                 if texts is not None:
                     return [texts]

@@ -107,8 +107,7 @@ class InnerCall(Presence):
             return
         self.client_left = True
         self._tell()
-        if self.on_left:
-            self.on_left()
+        self.leave()
         if self._cancel:
             self._end_after(self._grace)
 

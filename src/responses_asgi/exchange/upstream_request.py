@@ -41,6 +41,9 @@ _NOT_OFFERED = frozenset(
     }
 )
 
+# Bodies of fewer bytes are copied: orjson's own keep 4 KB and more, as long as the upstream is waited for.
+_COPIED = 65_536
+
 _ACCEPT = {True: b"text/event-stream, application/json", False: b"application/json"}
 
 
@@ -71,6 +74,8 @@ async def upstream_request(
         headers = [(name, value) for name, value in headers if name.decode("latin-1") not in set_headers]
         headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in set_headers.items()]
     content = dumps(body)
+    if len(content) < _COPIED:
+        content = bytes(memoryview(content))
     headers += [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(content)).encode()),

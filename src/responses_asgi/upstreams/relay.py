@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable
 from contextlib import aclosing
 from typing import Any
 
@@ -55,9 +56,9 @@ class Relay:
         self._started = False
         self._attempts = Attempts(client, route.retry)
 
-    async def run(self) -> None:
+    def run(self) -> Awaitable[None]:
         """Ask the server and send its answer; raises UpstreamError when that breaks off after its start."""
-        await while_client_stays(self._receive, self._answer(), after=self._body)
+        return while_client_stays(self._receive, self._answer(), after=self._body)
 
     async def _answer(self) -> None:
         try:

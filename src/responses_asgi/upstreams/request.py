@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from functools import partial
+from collections.abc import AsyncIterator, Awaitable
 from typing import Protocol
 
 from responses_asgi.types.asgi import Receive
@@ -23,16 +22,21 @@ class ClientGone(Exception):
 class Presence:
     """What calls apps and knows by itself when nobody listens to one any more.
 
-    `over` says so; `on_left` is called where that is because the client has left before the app had sent all
-    of its answer. The `receive` of the app is a method of it: so it is found by what else would have to wait
-    for a message.
+    `over` says so. What is done in the scope `listens` is ended, by `leave`, where that is because the client
+    has left before the app had sent all of its answer. The `receive` of the app is a method of it: so it is
+    found by what else would have to wait for a message.
     """
 
-    __slots__ = ("on_left", "over")
+    __slots__ = ("listens", "over")
 
     def __init__(self) -> None:
         self.over = False
-        self.on_left: Callable[[], None] | None = None
+        self.listens: asyncio.Timeout | None = None
+
+    def leave(self) -> None:
+        """End what listens, if there is something."""
+        if self.listens is not None:
+            _end(self.listens)
 
 
 class RequestBody:
@@ -113,14 +117,14 @@ async def while_client_stays(receive: Receive, work: Awaitable[None], *, after: 
         # A timeout set off by hand is a cancel scope: it tells its own cancellation from another's.
         async with asyncio.timeout(None) as scope:
             # A task for each request, which only waits, is a good part of what one costs.
-            if isinstance(caller, Presence) and caller.on_left is None:
-                caller.on_left = partial(_end, scope)
+            if isinstance(caller, Presence) and caller.listens is None:
+                caller.listens = scope
                 if caller.over:
-                    caller.on_left()
+                    caller.leave()
                 try:
                     await work
                 finally:
-                    caller.on_left = None
+                    caller.listens = None
                 return
             watching = asyncio.create_task(_watch(receive, after, scope))
             try:

@@ -115,6 +115,8 @@ class SaidItems:
         An entry is the item of its id; else, as many being left as were streamed of its type, the next one
         of them; else the one at its index; else an item that was not streamed.
         """
+        if self._in_order(output):
+            return list(self._items)
         matched: dict[int, Item] = {}
         for index, found in enumerate(output):
             alike = self._left(str(found.get("type")), matched)
@@ -132,6 +134,13 @@ class SaidItems:
                 matched |= {i: self._at[i] for i in places if self._at.get(i) in alike}
         return [matched.get(index) or self._new(str(found.get("type"))) for index, found in enumerate(output)]
 
+    def _in_order(self, output: list[JSON]) -> bool:
+        """Whether each entry has the type and an id of the item in its place, as most servers list them."""
+        return len(output) == len(self._items) and all(
+            found.get("type") == item.kind and not item.ids.isdisjoint(_names(found))
+            for item, found in zip(self._items, output, strict=True)
+        )
+
     def _left(self, kind: str, matched: dict[int, Item]) -> list[Item]:
         """The items of a type that no entry was matched with."""
         taken = set(map(id, matched.values()))
@@ -147,5 +156,5 @@ class SaidItems:
 
 def _names(*told: JSON) -> set[str]:
     """The ids by which an event, or an item, speaks of an item."""
-    given = (values.get(name) for values in told for name in ("item_id", "id", "call_id"))
+    given = [values[name] for values in told for name in ("item_id", "id", "call_id") if name in values]
     return {name for name in given if isinstance(name, str) and name}

@@ -33,6 +33,13 @@ def refused(profile: str = "generic", **body: Any) -> InvalidRequestError:
     return caught.value
 
 
+@pytest.mark.parametrize("nothing", [None, []])
+def test_where_nothing_is_said_nothing_is_asked(nothing: object) -> None:
+    error = refused(input=nothing)
+    assert (error.param, error.code) == ("input", "missing_required_parameter")
+    assert translate(input=nothing, instructions="Hi")[0]["messages"] == [{"role": "system", "content": "Hi"}]
+
+
 def test_the_least_request_is_the_least_request() -> None:
     assert translate() == ({"model": "m", "messages": [{"role": "user", "content": "Hi"}]}, [])
 

@@ -208,6 +208,8 @@ async def test_a_warm_up_is_refused_for_what_would_be_refused() -> None:
         assert frame["error"]["param"] == "input"
         warm = await talk.create(model="house", input=None, prompt_cache_options={"prewarm": True})
         assert warm["output"] == []
+        frame = await talk.refused(model="house", input=None, previous_response_id=warm["id"])
+        assert (frame["status"], frame["error"]["param"]) == (400, "input")
     assert fake.requests == []
 
 

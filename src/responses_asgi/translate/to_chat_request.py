@@ -126,6 +126,13 @@ def to_chat_request(
     chat["messages"] = chat_messages(
         body, items, profile=profile, losses=losses, history=history, table=table
     )
+    if not chat["messages"]:
+        # What came before may be nothing: a warm-up, or a new conversation.
+        raise InvalidRequestError(
+            "There is nothing to answer: neither 'input' nor what comes before it holds a message.",
+            param="input",
+            code="missing_required_parameter",
+        )
     chat |= _tools(body, table, profile, losses)
     chat |= _output(body, profile, losses)
     chat |= _logprobs(body)

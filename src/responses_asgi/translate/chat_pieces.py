@@ -21,11 +21,10 @@ _new = tuple.__new__  # what a NamedTuple's own constructor does, in two thirds 
 class Pieces:
     """Chunks with these bytes of SSE before and after the text; `said` are the pieces so far."""
 
-    __slots__ = ("_after", "_before", "_quoted", "_said")
+    __slots__ = ("_after", "_before", "_said")
 
     def __init__(self, before: bytes, after: bytes, said: list[str]) -> None:
         self._before, self._after = before.decode(), after.decode()
-        self._quoted = before + b'"', b'"' + after
         self._said = said
 
     def more(self, text: str) -> list[Event]:
@@ -40,7 +39,7 @@ class Pieces:
     def more_of(self, texts: Sequence[str]) -> list[Event]:
         """Say several pieces, one chunk each."""
         self._said += texts
-        before, after = self._quoted
+        before, after = f'{self._before}"'.encode(), f'"{self._after}'.encode()
         # A quote in a text has a backslash before it, so that these three stand between texts only.
         literals = dumps(texts)[2:-2].split(b'","')
         return [_new(SSEEvent, ("", before + literal + after)) for literal in literals]

@@ -61,11 +61,11 @@ class Shape:
     __slots__ = (
         "_before",
         "_begin",
-        "_edge",
         "_end",
         "_ends",
         "_head",
         "_last",
+        "_least",
         "_name",
         "_tail",
         "chunk",
@@ -80,7 +80,8 @@ class Shape:
         # The bytes of an event before the first value and after the last one.
         self._head, self._tail = encode(name or "", b"")[:-2] + fixed[0], fixed[-1] + b"\n\n"
         self._begin, self._end = len(self._head), -len(self._tail)
-        self._edge = self._tail + self._head
+        # Between two events stand a tail and a head: what is shorter holds the values of one.
+        self._least = self._begin - self._end
         # Of each value but the last: `holds` and `never`, and the bytes between it and the next one.
         self._before = [
             (kind.holds, kind.never, after) for kind, after in zip(kinds[:-1], fixed[1:-1], strict=True)
@@ -93,8 +94,7 @@ class Shape:
         if not (events.startswith(self._head) and events.endswith(self._tail)):
             return None
         values = events[self._begin : self._end]
-        # Where it is shorter, there is no edge in it.
-        return self._one(values) if len(values) < len(self._edge) else self._run(values)
+        return self._one(values) if len(values) < self._least else self._run(values)
 
     def text(self, name: str | None, data: bytes) -> str | None:
         """The same for an event with this name and data."""
@@ -133,7 +133,7 @@ class Shape:
     def _run(self, values: bytes) -> Texts | None:
         """The texts of events, of which the first one's head and the last one's tail are left out."""
         texts: list[str] = []
-        for one in values.split(self._edge):
+        for one in values.split(self._tail + self._head):
             text = self._one(one)
             if text is None:
                 return None

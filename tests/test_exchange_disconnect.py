@@ -24,6 +24,7 @@ from responses_asgi.stores.memory import MemoryStore
 from responses_asgi.types.asgi import ASGIApp, Message, Receive, Scope, Send
 from responses_asgi.types.json import JSON
 from responses_asgi.upstreams.context import ExchangeContext
+from responses_asgi.upstreams.request import while_client_stays
 from responses_asgi.upstreams.upstream import Upstream
 from tests.asgi_driver import DONE, HELLO, JSON_TYPE, SSE, Exchange, chunk, completion, data, playing, post
 
@@ -357,6 +358,31 @@ async def test_app_that_answers_while_it_is_being_cancelled() -> None:
             raise
 
     await leave(post(ResponsesMiddleware(app)), started)
+
+
+async def test_app_whose_answer_is_of_no_use_lets_go_of_what_it_holds() -> None:
+    ended: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+
+        async def work() -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": [SSE]})
+            try:
+                await send({"type": "http.response.body", "body": b"data: rubbish\n\n", "more_body": True})
+            finally:
+                # As HTTP libraries do when they give a connection back.
+                for _ in range(5):
+                    await asyncio.sleep(0)
+                ended.append("let go")
+
+        read = asyncio.Event()
+        read.set()
+        await while_client_stays(receive, work(), after=read)
+
+    got = await post(ResponsesMiddleware(app), stream=True).run()
+    assert ended == ["let go"]
+    assert got.events[-1]["type"] == "response.failed"
 
 
 # What the app's own surroundings keep

@@ -63,6 +63,13 @@ def shape(messages: list[JSON]) -> list[str]:
 # Rounds
 
 
+def test_a_namespace_of_a_call_whose_tool_is_in_none_is_reported() -> None:
+    item = {"type": "local_shell_call", "call_id": "c", "action": {"command": ["ls"]}, "namespace": "a"}
+    messages, losses = translate(item, output("c"))
+    assert messages[0]["tool_calls"][0]["function"]["name"] == "local_shell"
+    assert ("input[0].namespace", "dropped") in losses
+
+
 def test_text_and_parallel_calls_become_one_message_with_the_outputs_after_it() -> None:
     messages, losses = translate(
         user(), says("Let me look."), call("a"), call("b", "g", '{"x":1}'), output("a", "1"), output("b", "2")

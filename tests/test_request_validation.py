@@ -142,6 +142,18 @@ def with_input(*items: Any) -> JSON:
             "invalid_type",
             "the object",
         ),
+        (
+            with_input({"type": "function_call", "name": "f", "arguments": "{}", "namespace": {"a": 1}}),
+            "input[0].namespace",
+            "invalid_type",
+            "the object",
+        ),
+        (
+            with_input({"type": "function_call_output", "output": "a", "name": 1}),
+            "input[0].name",
+            "invalid_type",
+            "the number 1",
+        ),
         (with_input({"type": "tool_search_call", "id": ["a"]}), "input[0].id", "invalid_type", "the list"),
         (
             with_input({"type": "function_call_output", "call_id": "c", "output": [{"type": "input_text"}]}),

@@ -235,6 +235,9 @@ class _MessageWriter:
     def _chat_call(self, path: str, item: JSON) -> JSON:
         """The call under the name that its tool has upstream."""
         kind, namespace = call_kind(item) or FUNCTION, item.get("namespace")
+        if namespace and kind.function is not None:
+            self._losses.report(f"{path}.namespace", "dropped", "a tool of this type is in none")
+            namespace = None
         name = self._table.name_of(kind, item.get("name") or "", namespace)
         if namespace and name != item["name"]:
             self._losses.report(f"{path}.namespace", "emulated", "a part of the name")

@@ -71,10 +71,12 @@ class _Message(Open):
 
 
 class _Called(Open):
-    """A call, or the output of one: told apart, and paired, by these."""
+    """A call, or the output of one: paired, and found among the tools, by these."""
 
     id: str | None = None
     call_id: str | None = None
+    name: str | None = None
+    namespace: str | None = None
 
 
 class _FunctionCall(_Called):

@@ -23,7 +23,6 @@ from typing import NamedTuple, TypeAlias
 
 from responses_asgi.errors import APIError, InvalidRequestError
 from responses_asgi.exchange.answer import Answer
-from responses_asgi.exchange.asking import Ask
 from responses_asgi.exchange.calls import Calls
 from responses_asgi.exchange.compaction import CompactedTurn, compaction_of
 from responses_asgi.exchange.inner_response import internal_error
@@ -32,6 +31,7 @@ from responses_asgi.exchange.outlets import KeepingOutlet, Outlet
 from responses_asgi.exchange.pairs import Pair, Past, pair_of
 from responses_asgi.exchange.routes import Route, Service
 from responses_asgi.exchange.tool_rounds import ToolTurn
+from responses_asgi.exchange.translators import Translators
 from responses_asgi.exchange.upstream_request import UpstreamRequest, upstream_request
 from responses_asgi.history import Recent, Turn
 from responses_asgi.history.requests import Detached
@@ -139,9 +139,9 @@ class Attempt:
             request=asked.body,
             headers=asked.headers,
         )
-        ask = Ask(pair, upstream, options, service.hosted, context)
+        translators = Translators(pair, upstream, options, service.hosted, context)
         body, compaction = await compaction_of(turn, pair, service.count_tokens)
-        translator, tools = await ask(body, past)
+        translator, tools = await translators.make(body, past)
         for loss in (*asked.losses, *turn.losses):
             translator.losses.report(loss.path, loss.action, loss.reason)
         if translator.calls > options.max_choices:
@@ -156,7 +156,7 @@ class Attempt:
             _refuse_dropped(translator.losses)
         answering: Answering | None = None
         if compaction is not None:
-            compacted = CompactedTurn(compaction, ask, past, seals=state.seals, owner=asked.owner)
+            compacted = CompactedTurn(compaction, translators, past, seals=state.seals, owner=asked.owner)
             translator = compacted.begin(translator, tools)
             answering = compacted.answer if compaction.answered else None
             translated = translator.request()

@@ -15,10 +15,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from responses_asgi.errors import InvalidRequestError
-from responses_asgi.exchange.asking import Ask
 from responses_asgi.exchange.pairs import Pair, Past
 from responses_asgi.exchange.token_counts import CountTokens, counted_tokens
 from responses_asgi.exchange.tool_rounds import ToolTurn
+from responses_asgi.exchange.translators import Translators
 from responses_asgi.history import Turn
 from responses_asgi.history.compaction import as_items, is_kept, summary_question
 from responses_asgi.history.items import COMPACTION_TRIGGER
@@ -79,21 +79,23 @@ class CompactedTurn:
     """
 
     def __init__(
-        self, compaction: Compaction, ask: Ask, past: Past, *, seals: Seals | None, owner: str
+        self, compaction: Compaction, translators: Translators, past: Past, *, seals: Seals | None, owner: str
     ) -> None:
         self._compaction = compaction
-        self._ask = ask
+        self._translators = translators
         self._past = past
         self._seals = seals
         self._owner = owner
 
     def begin(self, plain: Translator, tools: ToolTurn | None) -> Compacting:
         """The Translator of the turn; `plain` and `tools` are those that it would have without compaction."""
-        compaction, past, ask = self._compaction, self._past, self._ask
+        compaction, past, translators = self._compaction, self._past, self._translators
         items = compaction.items if tools is None else tools.past.plain(compaction.items)
         question = compaction.question(items)
-        upstream, options = ask.upstream, ask.options
-        summarizing = ask.pair.translator(question, upstream, options, past._replace(history=History()))
+        upstream, options = translators.upstream, translators.options
+        summarizing = translators.pair.translator(
+            question, upstream, options, past._replace(history=History())
+        )
         compacting = Compacting(summarizing, self._writer(), seal=self._token, goes_on=compaction.answered)
         for loss in plain.losses:
             compacting.losses.report(*loss)
@@ -105,7 +107,7 @@ class CompactedTurn:
         assert compacting.summary is not None
         shorter = self._compaction.shorter(compacting.summary)
         history = self._past.history._replace(items=())
-        answering, tools = await self._ask(shorter, self._past._replace(history=history))
+        answering, tools = await self._translators.make(shorter, self._past._replace(history=history))
         compacting.proceed(answering)
         return tools
 
@@ -114,9 +116,9 @@ class CompactedTurn:
 
     def _writer(self) -> ResponseWriter:
         """What writes the response, which is about the client's request."""
-        body, past, dialect = self._compaction.body, self._past, self._ask.options.dialect
+        body, past, dialect = self._compaction.body, self._past, self._translators.options.dialect
         response = new_response(body, response_id=past.new_id("resp_"), created_at=_now(), dialect=dialect)
-        response["model"] = body.get("model") or self._ask.upstream.model or ""
+        response["model"] = body.get("model") or self._translators.upstream.model or ""
         response |= past.history.echo
         return ResponseWriter(
             response, dialect=dialect, new_id=past.new_id, now=_now, queued=past.history.queued

@@ -1,4 +1,4 @@
-"""What asks an upstream: the Translator of a request, and the tools that its answer may use."""
+"""The Translator of a request, and the tools of the service that its answer may use."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from responses_asgi.types.json import JSON
 from responses_asgi.upstreams.context import ExchangeContext
 from responses_asgi.upstreams.upstream import Upstream
 
-__all__ = ["Ask"]
+__all__ = ["Translators"]
 
 
-class Ask(NamedTuple):
+class Translators(NamedTuple):
     """Makes Translators for one exchange; `hosted` are the tools of the service, None: there are none."""
 
     pair: Pair
@@ -25,7 +25,7 @@ class Ask(NamedTuple):
     hosted: HostedTools | None
     context: ExchangeContext
 
-    async def __call__(self, body: JSON, past: Past) -> tuple[Translator, ToolTurn | None]:
+    async def make(self, body: JSON, past: Past) -> tuple[Translator, ToolTurn | None]:
         """The Translator of a request without state, and its tools; None: it uses none.
 
         Raises InvalidRequestError for tools that it may not ask for.

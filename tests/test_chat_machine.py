@@ -422,6 +422,15 @@ def test_an_error_keeps_its_code_and_status() -> None:
     assert (got.failure.status, got.failure.code) == (429, "rate_limit_exceeded")
 
 
+@pytest.mark.parametrize(("kind", "field"), [("refusal", "refusal"), ("reasoning_text", "reasoning_content")])
+def test_only_what_is_said_has_log_probabilities(kind: str, field: str) -> None:
+    scored = [{"token": "No", "logprob": -1.0, "bytes": None, "top_logprobs": []}]
+    delta = {"type": f"response.{kind}.delta", "output_index": 0, "delta": "No", "logprobs": scored}
+    got = answer([delta, {"type": "response.completed", "response": response("completed")}])
+    assert (got.message[field], got.completion["choices"][0]["logprobs"]) == ("No", None)
+    assert got.reported == {f"output.{field}.logprobs"}
+
+
 @pytest.mark.parametrize("id", [["msg"], {"a": 1}, 1, None])
 def test_the_id_that_an_event_names_its_item_by_may_be_anything(id: Any) -> None:
     told = events(said(0, "a"))

@@ -286,14 +286,15 @@ class ChatStream:
 
     def _text(self, field: str, text: str, logprobs: object = None) -> None:
         self._choice.open()
-        if self._cut and field == "content":
-            text = self._cut.feed(text)
+        text = self._cut.feed(text) if self._cut and field == "content" else text
         if not text or (self._is_cut and field != "content"):
             return
-        if logprobs and isinstance(logprobs, list):
+        if logprobs and field != "content":
+            self._losses.report(f"output.{field}.logprobs", "dropped", "only what is said has them in Chat")
+        elif logprobs and isinstance(logprobs, list):
             self._choice.scored_text(text, choice_logprobs([e for e in logprobs if isinstance(e, dict)]))
-        else:
-            self._choice.text(field, text)
+            return
+        self._choice.text(field, text)
 
     def _uncut(self, field: str, text: str) -> list[Event]:
         """The chunks of what a stop sequence leaves of a text."""

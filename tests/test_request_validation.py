@@ -154,6 +154,12 @@ def with_input(*items: Any) -> JSON:
             "invalid_type",
             "the number 1",
         ),
+        (
+            with_input({"type": "local_shell_call_output", "call_id": "c", "output": ["a"]}),
+            "input[0].output[0]",
+            "invalid_type",
+            "object",
+        ),
         (with_input({"type": "tool_search_call", "id": ["a"]}), "input[0].id", "invalid_type", "the list"),
         (
             with_input({"type": "function_call_output", "call_id": "c", "output": [{"type": "input_text"}]}),

@@ -217,7 +217,9 @@ TOOL_MODELS: Models = {
     "tool_search": _ToolSearch,
     "shell": _Shell,
 }
-WITH_PARTS = frozenset({"message", "function_call_output", "custom_tool_call_output"})
+WITH_PARTS = frozenset(
+    {"message", "function_call_output", "custom_tool_call_output", "local_shell_call_output"}
+)
 """Items whose content or output may be a list of parts."""
 
 CHOICE_MODELS: Models = {"function": _Named, "custom": _Named, "allowed_tools": _AllowedTools}

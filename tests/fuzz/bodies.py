@@ -64,7 +64,7 @@ def _from_responses(document: Any, profile: Profile) -> None:
     for chunk in (machine.delta({"content": "Hi"}), machine.calls(*calls), machine.delta(finish="stop")):
         events += translator.feed(chunk)
     events += translator.finish(marker=True)
-    assert repr(assert_valid_stream(events)) == repr(translator.snapshot())
+    assert assert_valid_stream(events) == translator.snapshot()
 
 
 def _from_chat(document: Any, profile: Profile) -> None:

@@ -158,9 +158,11 @@ class Answer:
             elif isinstance(chunk, tuple):
                 assert self._repeat_all is not None
                 events += self._repeat_all(chunk, call)
-            elif self._translate(chunk, call, events):
-                last = True
-                break
+            else:
+                events += self.translator.feed(chunk, call)
+                if self.translator.failure or self.translator.complete(call):
+                    last = True
+                    break
         ended = last and self._ends(call, events, marker=marker)
         if came is not None:
             self._translated_since(came)
@@ -176,19 +178,11 @@ class Answer:
             self.first_chunk = came
         self.translating += perf_counter() - came
 
-    def _translate(self, chunk: JSON, call: int, events: list[Event]) -> bool:
-        """Add what becomes of this chunk to the events; whether it is the last one of its call."""
-        translator = self.translator
-        events += translator.feed(chunk, call)
-        if failure := translator.failure:
-            events += translator.fail(self._named(failure))
-            return True
-        return translator.complete(call)
-
     def _ends(self, call: int, events: list[Event], *, marker: bool) -> bool:
         """Add what is said at the end of this call to the events; whether it is the end of the answer."""
         translator = self.translator
-        if translator.failure:
+        if failure := translator.failure:
+            events += translator.fail(self._named(failure))
             return True
         if call in self.open:
             self.open.remove(call)
